@@ -1,0 +1,58 @@
+import postgres from "postgres";
+import type { Database } from "./sql.ts";
+
+/** Where a PostgreSQL server is found. `host` is a name, an address, or a folder (starting with /) that holds its unix socket. */
+export interface DatabaseAddress {
+  readonly host: string;
+  readonly port: number;
+  readonly database: string;
+  readonly user: string;
+  readonly password?: string;
+  readonly ssl?: "require" | "prefer" | "verify-full" | false;
+}
+
+export interface OpenOptions {
+  /** Shown in pg_stat_activity, to tell the processes apart. */
+  readonly applicationName: string;
+  /** Connections at most; default 10. */
+  readonly maxConnections?: number;
+  /** A statement that takes longer is cancelled by the server; ms, default 60,000. */
+  readonly statementTimeout?: number;
+  /** Called with each NOTICE of the server. */
+  readonly onNotice?: (message: string) => void;
+}
+
+const bigintOid = 20;
+
+/**
+ * Opens a connection pool. No connection is made before the first query, and a lost one is replaced by itself, so the pool
+ * outlives a restart of the server; queries under way then fail with an error that `isConnectionError` knows.
+ * Column names arrive in camel case; undefined parameters are null.
+ */
+export function openDatabase(address: DatabaseAddress, options: OpenOptions): Database {
+  const unixSocket = address.host.startsWith("/") ? `${address.host}/.s.PGSQL.${address.port}` : undefined;
+  return postgres<{ bigint: postgres.PostgresType<number> }>({
+    ...(unixSocket === undefined ? { host: address.host, port: address.port } : { path: unixSocket }),
+    database: address.database,
+    user: address.user,
+    password: address.password ?? "",
+    ssl: unixSocket === undefined ? (address.ssl ?? false) : false,
+    max: options.maxConnections ?? 10,
+    connect_timeout: 10,
+    keep_alive: 30,
+    idle_timeout: 600,
+    // A retry that is soon: a restarted server is used within a second.
+    backoff: (retries: number) => Math.min(0.1 * 1.5 ** retries, 1),
+    connection: {
+      application_name: options.applicationName,
+      statement_timeout: options.statementTimeout ?? 60_000,
+      idle_in_transaction_session_timeout: 120_000,
+      TimeZone: "UTC",
+    },
+    types: {
+      bigint: { to: bigintOid, from: [bigintOid], serialize: String, parse: Number },
+    },
+    transform: { undefined: null, column: { from: postgres.toCamel } },
+    onnotice: (notice) => options.onNotice?.(String(notice["message"])),
+  });
+}

@@ -1,0 +1,13 @@
+import type postgres from "postgres";
+
+/** bigint columns arrive as numbers: ids stay far below 2^53. */
+export interface Types extends Record<string, unknown> {
+  bigint: number;
+}
+
+/** What every query function takes first: the pool or a transaction, so that a caller composes them. */
+export type Sql = postgres.ISql<Types>;
+/** The pool itself: can begin transactions, listen and be closed. */
+export type Database = postgres.Sql<Types>;
+/** A value for a json or jsonb column. */
+export type Json = postgres.JSONValue;
