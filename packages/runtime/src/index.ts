@@ -1,1 +1,12 @@
-export {};
+export * from "./faults.ts";
+export * from "./yaml-document.ts";
+export * from "./zod-faults.ts";
+export * from "./service.ts";
+export * from "./service-group.ts";
+export * from "./loop.ts";
+export * from "./log.ts";
+export { isSecretName, maskUrlPasswords } from "./log-line.ts";
+export * from "./config/galaxy-config.ts";
+export { DEFAULT_JOB_CONFIG } from "./config/job-config.ts";
+export type * from "./config/job-config.ts";
+export { isLoopback } from "./config/web-config.ts";

@@ -1,0 +1,62 @@
+import type { Fault } from "../faults.ts";
+import type { LogFormat, LogLevel } from "../log.ts";
+import type { JobConfig } from "./job-config.ts";
+
+/** What a process was configured to do: read once, checked as a whole, deeply frozen, passed down. All paths are absolute. */
+export interface GalaxyConfig {
+  /** The galaxy.yml; undefined when there is none and everything has its default. */
+  readonly file: string | undefined;
+  /** What relative paths are relative to (Galaxy's root). */
+  readonly rootDirectory: string;
+  readonly dataDirectory: string;
+  /** Name of this process among its kind; stamped on its jobs. Default `main`. */
+  readonly serverName: string;
+  readonly attachToPools: readonly string[];
+  readonly database:
+    | { readonly kind: "embedded"; readonly directory: string }
+    | { readonly kind: "server"; readonly url: string };
+  /** file_path: the datasets. */
+  readonly fileDirectory: string;
+  /** job_working_directory. */
+  readonly jobWorkingDirectory: string;
+  /** new_file_path: uploads in progress. */
+  readonly newFileDirectory: string;
+  /** tool_path; undefined: the bundled sample tools. */
+  readonly toolPaths: readonly string[] | undefined;
+  /** Everybody is this user; undefined: people need an API key. */
+  readonly singleUser: string | undefined;
+  readonly adminUsers: readonly string[];
+  readonly bootstrapAdminApiKey: string | undefined;
+  readonly idSecret: string | undefined;
+  readonly cleanupJob: CleanupJob;
+  /** Seconds. */
+  readonly jobHandlerMonitorSleep: number;
+  /** Seconds. */
+  readonly jobRunnerMonitorSleep: number;
+  /** Seconds that a stopping process waits for its services. */
+  readonly monitorThreadJoinTimeout: number;
+  readonly enableJobRecovery: boolean;
+  readonly log: { readonly level: LogLevel; readonly format: LogFormat; readonly file?: string };
+  readonly web: WebConfig;
+  readonly jobs: JobConfig;
+  /** What was read but has no effect, for the log of the start. */
+  readonly warnings: readonly Fault[];
+}
+
+export type CleanupJob = "always" | "onsuccess" | "never";
+
+export interface WebConfig {
+  readonly http: readonly HttpAddress[];
+  /** Bytes of one uploaded file; default 10 GiB. */
+  readonly maxUploadBytes: number;
+  /** Bytes of a JSON body; default 1 MiB. */
+  readonly maxBodyBytes: number;
+  /** Requests a minute from one client; 0: no limit. */
+  readonly rateLimitPerMinute: number;
+}
+
+/** Port 0 asks the system for a free one. */
+export interface HttpAddress {
+  readonly host: string;
+  readonly port: number;
+}

@@ -1,0 +1,94 @@
+import { anything, choice, flag, list, number, text, WrongValue } from "./option-kinds.ts";
+import type { OptionKind } from "./option-kinds.ts";
+
+/** A server name ends up in job.handler, which holds 255 characters, and in file names. */
+const serverName: OptionKind<string> = {
+  read(raw) {
+    const name = text.read(raw);
+    if (/^[A-Za-z0-9_][A-Za-z0-9_.@:+-]{0,254}$/.test(name)) return name;
+    throw new WrongValue(
+      `"${name}" cannot be a server name`,
+      "use letters, digits and . _ @ : + - (at most 255, the first a letter, digit or _)",
+    );
+  },
+};
+
+/** Galaxy's single_user: an e-mail address, or false for none. */
+const singleUser: OptionKind<string | false> = {
+  read(raw) {
+    if (raw === false || raw === "" || (typeof raw === "string" && raw.toLowerCase() === "false")) return false;
+    if (typeof raw === "string" && isEmail(raw)) return raw;
+    throw new WrongValue("expected an e-mail address, or false", "write for example single_user: admin@example.org");
+  },
+};
+
+const apiKey: OptionKind<string> = {
+  read(raw) {
+    const key = text.read(raw);
+    // The value is a secret: the fault does not show it.
+    if (/^[\x21-\x7e]{8,}$/.test(key)) return key;
+    throw new WrongValue(
+      "a key needs at least 8 characters, without spaces",
+      "make one with: openssl rand -hex 32",
+    );
+  },
+};
+
+const emails: OptionKind<readonly string[]> = {
+  read(raw) {
+    const addresses = list.read(raw);
+    const wrong = addresses.find((address) => !isEmail(address));
+    if (wrong !== undefined) throw new WrongValue(`expected e-mail addresses, got "${wrong}"`);
+    return addresses;
+  },
+};
+
+const seconds = number({ min: 0, max: 86_400, unit: "seconds" });
+
+/** The options of the section `galaxy:` that have an effect, by Galaxy's names (galaxy.md 1.6, 3.10) and a few of ours. */
+export const GALAXY_OPTIONS = {
+  galaxy_root: text,
+  config_dir: text,
+  data_dir: text,
+  server_name: serverName,
+  attach_to_pools: list,
+  database_connection: text,
+  file_path: text,
+  job_working_directory: text,
+  new_file_path: text,
+  tool_path: list,
+  single_user: singleUser,
+  admin_users: emails,
+  bootstrap_admin_api_key: apiKey,
+  /** The name of bootstrap_admin_api_key before 20.09. */
+  master_api_key: apiKey,
+  id_secret: text,
+  cleanup_job: choice(["always", "onsuccess", "never"]),
+  job_handler_monitor_sleep: number({ min: 0.01, max: 3600, unit: "seconds" }),
+  job_runner_monitor_sleep: number({ min: 0.01, max: 3600, unit: "seconds" }),
+  monitor_thread_join_timeout: seconds,
+  enable_job_recovery: flag,
+  log_level: choice(["debug", "info", "warn", "error"], {
+    trace: "debug",
+    notset: "debug",
+    warning: "warn",
+    critical: "error",
+  }),
+  /** `stdout` (Galaxy's default; here standard error) or a file. */
+  log_destination: text,
+  /** Ours: text or json. */
+  log_format: choice(["text", "json"]),
+  job_config: anything,
+  job_config_file: text,
+} satisfies Record<string, OptionKind<unknown>>;
+
+export type GalaxyOptionName = keyof typeof GALAXY_OPTIONS;
+
+/** What was given; what was not, or had a fault, is absent. */
+export type GalaxyOptionValues = {
+  -readonly [Name in GalaxyOptionName]?: ReturnType<(typeof GALAXY_OPTIONS)[Name]["read"]>;
+};
+
+function isEmail(address: string): boolean {
+  return address.length <= 255 && /^[^\s@,]+@[^\s@,]+$/.test(address);
+}
