@@ -68,6 +68,15 @@ export function dottedPath(path: readonly PropertyKey[]): string {
   return text;
 }
 
+/** A value as a fault shows it: never long, and a list or map only by its kind. */
+export function shownValue(value: unknown): string {
+  if (value === null || value === undefined) return "nothing";
+  if (Array.isArray(value)) return "a list";
+  if (typeof value === "object") return "a map";
+  const json = typeof value === "string" ? JSON.stringify(value) : `${value as number}`;
+  return json.length > 60 ? `${json.slice(0, 57)}…` : json;
+}
+
 function plain(word: string): string {
   return word.toLowerCase().replaceAll(/[-_\s]/g, "");
 }

@@ -1,12 +1,29 @@
-export * from "./faults.ts";
-export * from "./yaml-document.ts";
-export * from "./zod-faults.ts";
-export * from "./service.ts";
-export * from "./service-group.ts";
-export * from "./loop.ts";
-export * from "./log.ts";
-export { isSecretName, maskUrlPasswords } from "./log-line.ts";
-export * from "./config/galaxy-config.ts";
+export { FaultsError, didYouMean, dottedPath, formatFault, suggestion } from "./faults.ts";
+export type { Fault } from "./faults.ts";
+export { parseYaml } from "./yaml-document.ts";
+export type { DocumentPath, Position, PositionedDocument } from "./yaml-document.ts";
+export { zodFaults } from "./zod-faults.ts";
+
+export type { Service } from "./service.ts";
+export { Loop } from "./loop.ts";
+export { ServiceGroup } from "./service-group.ts";
+
+export { createLogger, silentLogger } from "./log.ts";
+export type { Facts, LogFormat, Logger, LoggerOptions, LogLevel } from "./log.ts";
+
+export { loadGalaxyConfig } from "./config/load-galaxy-config.ts";
+export type { LoadOptions } from "./config/load-galaxy-config.ts";
+export { describeConfig } from "./config/describe-config.ts";
+export type { CleanupJob, GalaxyConfig, HttpAddress, WebConfig } from "./config/galaxy-config.ts";
+export type {
+  AssignmentMethod,
+  Destination,
+  EnvironmentVariable,
+  JobConfig,
+  RunnerConfig,
+} from "./config/job-config.ts";
 export { DEFAULT_JOB_CONFIG } from "./config/job-config.ts";
-export type * from "./config/job-config.ts";
 export { isLoopback } from "./config/web-config.ts";
+
+export { parseDatabaseConnection } from "./database-connection.ts";
+export type { DatabaseConnection } from "./database-connection.ts";

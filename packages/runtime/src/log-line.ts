@@ -14,7 +14,8 @@ export function textLine(time: string, level: string, event: string, facts: Fact
 /** `{"time":…,"level":"info","event":"job.finished","job":7}`; a fact of one of these names gets `fact_` before it. */
 export function jsonLine(time: string, level: string, event: string, facts: Facts): string {
   const line: Facts = { time, level, event };
-  for (const [key, value] of Object.entries(facts)) line[Object.hasOwn(line, key) ? `fact_${key}` : key] = value;
+  for (const [key, value] of Object.entries(facts))
+    line[Object.hasOwn(line, key) ? `fact_${key}` : key] = value;
   return escapeControls(JSON.stringify(line));
 }
 
@@ -28,7 +29,9 @@ export function plainFacts(facts: Facts, format: LogFormat): Facts {
 
 /** Masks the password in anything that looks like a URL with one. */
 export function maskUrlPasswords(text: string): string {
-  return text.replaceAll(/(\b[a-z][a-z0-9+.-]*:\/\/[^\s:/?#@]*:)[^\s/?#]+@/gi, `$1${MASK}@`);
+  return text
+    .replaceAll(/(\b[a-z][a-z0-9+.-]*:\/\/[^\s:/?#@"']*:)[^\s"']+@/gi, `$1${MASK}@`)
+    .replaceAll(/([?&](?:password|key|token)=)[^\s&"']+/gi, `$1${MASK}`);
 }
 
 /** True for a name whose value no log may show. */
@@ -37,22 +40,11 @@ export function isSecretName(name: string): boolean {
 }
 
 function plain(value: unknown, format: LogFormat, above: readonly object[]): unknown {
-  switch (typeof value) {
-    case "string":
-      return cut(maskUrlPasswords(value));
-    case "bigint":
-      return value.toString();
-    case "function":
-    case "symbol":
-      return String(value);
-    case "number":
-      return Number.isFinite(value) ? value : String(value);
-    case "object":
-      break;
-    default:
-      return value;
-  }
-  if (value === null) return null;
+  if (typeof value === "string") return cut(maskUrlPasswords(value));
+  if (typeof value === "number") return Number.isFinite(value) ? value : String(value);
+  if (typeof value === "bigint" || typeof value === "symbol") return value.toString();
+  if (typeof value === "function") return `(function ${value.name})`;
+  if (typeof value !== "object" || value === null) return value;
   if (above.includes(value)) return "(cycle)";
   if (above.length >= DEEPEST) return "(deeper)";
   if (value instanceof Error) return plainError(value, format, [...above, value]);
@@ -86,7 +78,9 @@ function plainError(error: Error, format: LogFormat, above: readonly object[]): 
   }
   const within = error instanceof AggregateError ? error.errors.map((inner) => String(inner)) : [];
   const own = error.message === "" ? error.name : error.message;
-  const message = cut(maskUrlPasswords([own, ...within, ...causes.filter((cause) => !own.includes(cause))].join(": ")));
+  const message = cut(
+    maskUrlPasswords([own, ...within, ...causes.filter((cause) => !own.includes(cause))].join(": ")),
+  );
   if (format === "text") return message;
   const code: unknown = "code" in error ? error.code : undefined;
   return plainObject({ message, name: error.name, code, stack: error.stack }, format, above);

@@ -48,7 +48,12 @@ export function createLogger(options: LoggerOptions): Logger {
 
   function log(level: LogLevel, event: string, facts: Facts): void {
     if (!winston.isLevelEnabled(level)) return;
-    winston.log({ level, message: event, time: new Date().toISOString(), facts: plainFacts(facts, options.format) });
+    winston.log({
+      level,
+      message: event,
+      time: new Date().toISOString(),
+      facts: plainFacts(facts, options.format),
+    });
   }
 
   function family(inherited: Facts): Logger {

@@ -63,6 +63,7 @@ export class ServiceGroup implements Service {
       await service.stop().catch((error: unknown) => failures.push(error));
     }
     if (failures.length === 1) throw failures[0];
-    if (failures.length > 1) throw new AggregateError(failures, `${this.name}: ${failures.length} services failed to stop`);
+    if (failures.length > 1)
+      throw new AggregateError(failures, `${this.name}: ${failures.length} services failed to stop`);
   }
 }

@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import { dottedPath, suggestion } from "./faults.ts";
+import { dottedPath, shownValue, suggestion } from "./faults.ts";
 import type { Fault } from "./faults.ts";
 import type { DocumentPath, PositionedDocument } from "./yaml-document.ts";
 
@@ -24,7 +24,9 @@ export function zodFaults(
     const path = [...outer, ...issue.path];
     if (issue.code === "unrecognized_keys") {
       const known = options.schema === undefined ? [] : keysAt(options.schema, path);
-      return issue.keys.map((key) => place([...path, key], { message: "unknown key", ...suggestion(key, known) }));
+      return issue.keys.map((key) =>
+        place([...path, key], { message: "unknown key", ...suggestion(key, known) }),
+      );
     }
     if (issue.code === "invalid_union" && issue.errors.length > 0) {
       return closest(issue.errors).flatMap((inner) => faultsOf(inner, path));
@@ -51,27 +53,19 @@ function closest(alternatives: Issue[][]): Issue[] {
 function describe(issue: Issue, value: unknown): { message: string; remedy?: string } {
   if (issue.code === "invalid_type") {
     if (value === undefined) return { message: "is required" };
-    return { message: `expected ${issue.expected}, got ${shown(value)}` };
+    return { message: `expected ${issue.expected}, got ${shownValue(value)}` };
   }
   if (issue.code === "invalid_value") {
     const choices = issue.values.map(String);
     if (value === undefined) return { message: `is required (${choices.join(", ")})` };
     const meant = typeof value === "string" ? suggestion(value, choices) : {};
-    return { message: `expected ${oneOf(choices)}, got ${shown(value)}`, ...meant };
+    return { message: `expected ${oneOf(choices)}, got ${shownValue(value)}`, ...meant };
   }
   return { message: issue.message };
 }
 
 function oneOf(choices: readonly string[]): string {
   return choices.length === 1 ? String(choices[0]) : `one of ${choices.join(", ")}`;
-}
-
-function shown(value: unknown): string {
-  if (value === null) return "nothing";
-  if (Array.isArray(value)) return "a list";
-  if (typeof value === "object") return "a map";
-  const text = JSON.stringify(value) ?? String(value);
-  return text.length > 60 ? `${text.slice(0, 57)}…` : text;
 }
 
 function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
@@ -105,22 +99,9 @@ function childOf(type: z.core.$ZodType, step: PropertyKey): z.core.$ZodType[] {
 /** Sees through optional, nullable, default, pipe, lazy and union. */
 function unwrap(type: z.core.$ZodType): z.core.$ZodType[] {
   const def = type._zod.def;
-  switch (def.type) {
-    case "optional":
-    case "nullable":
-    case "default":
-    case "prefault":
-    case "nonoptional":
-    case "readonly":
-    case "catch":
-      return unwrap((def as z.core.$ZodOptionalDef).innerType);
-    case "union":
-      return (def as z.core.$ZodUnionDef).options.flatMap(unwrap);
-    case "lazy":
-      return unwrap((def as z.core.$ZodLazyDef).getter());
-    case "pipe":
-      return unwrap((def as z.core.$ZodPipeDef).in);
-    default:
-      return [type];
-  }
+  if (def.type === "union") return (def as z.core.$ZodUnionDef).options.flatMap(unwrap);
+  if (def.type === "lazy") return unwrap((def as z.core.$ZodLazyDef).getter());
+  if (def.type === "pipe") return unwrap((def as z.core.$ZodPipeDef).in);
+  const inner = "innerType" in def ? (def.innerType as z.core.$ZodType | undefined) : undefined;
+  return inner === undefined ? [type] : unwrap(inner);
 }

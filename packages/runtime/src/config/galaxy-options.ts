@@ -16,9 +16,13 @@ const serverName: OptionKind<string> = {
 /** Galaxy's single_user: an e-mail address, or false for none. */
 const singleUser: OptionKind<string | false> = {
   read(raw) {
-    if (raw === false || raw === "" || (typeof raw === "string" && raw.toLowerCase() === "false")) return false;
+    if (raw === false || raw === "" || (typeof raw === "string" && raw.toLowerCase() === "false"))
+      return false;
     if (typeof raw === "string" && isEmail(raw)) return raw;
-    throw new WrongValue("expected an e-mail address, or false", "write for example single_user: admin@example.org");
+    throw new WrongValue(
+      "expected an e-mail address, or false",
+      "write for example single_user: admin@example.org",
+    );
   },
 };
 

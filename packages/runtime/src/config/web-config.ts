@@ -1,20 +1,24 @@
 import net from "node:net";
-import { suggestion } from "../faults.ts";
+import { shownValue, suggestion } from "../faults.ts";
 import type { Fault } from "../faults.ts";
 import type { ConfigSource } from "./config-source.ts";
 import { isMapping } from "./config-source.ts";
 import type { HttpAddress, WebConfig } from "./galaxy-config.ts";
-import { number, shown, size, WrongValue } from "./option-kinds.ts";
+import { number, size, WrongValue } from "./option-kinds.ts";
 import type { OptionKind } from "./option-kinds.ts";
 import { UNUSED_UWSGI_OPTIONS } from "./uwsgi-option-names.ts";
 
 /** uWSGI's `host:port`; `:port` is every address of the host, as in uWSGI. `[::1]:port` for IPv6. */
 export const httpAddress: OptionKind<HttpAddress> = {
   read(raw) {
-    const match = typeof raw === "string" ? /^(\[[0-9a-f:.]+\]|[^\s:[\]]*):(\d{1,5})$/i.exec(raw.trim()) : null;
+    const match =
+      typeof raw === "string" ? /^(\[[0-9a-f:.]+\]|[^\s:[\]]*):(\d{1,5})$/i.exec(raw.trim()) : null;
     const port = Number(match?.[2]);
     if (match === null || port > 65_535) {
-      throw new WrongValue(`expected an address, got ${shown(raw)}`, "write for example 127.0.0.1:8080 or :8080");
+      throw new WrongValue(
+        `expected an address, got ${shownValue(raw)}`,
+        "write for example 127.0.0.1:8080 or :8080",
+      );
     }
     const host = (match[1] ?? "").replaceAll(/[[\]]/g, "");
     if (host.includes(":") && !net.isIPv6(host)) throw new WrongValue(`${host} is not an IPv6 address`);
@@ -67,7 +71,7 @@ function readSection(
   const content = isMapping(source?.document.value) ? source.document.value[section] : undefined;
   if (source === undefined || content === undefined || content === null) return {};
   if (!isMapping(content)) {
-    source.fault([section], `expected a map of options, got ${shown(content)}`);
+    source.fault([section], `expected a map of options, got ${shownValue(content)}`);
     return {};
   }
   const values: Record<string, unknown> = {};

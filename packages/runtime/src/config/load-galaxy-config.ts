@@ -1,0 +1,228 @@
+import fs from "node:fs";
+import path from "node:path";
+import { parseDatabaseConnection } from "../database-connection.ts";
+import { FaultsError, suggestion } from "../faults.ts";
+import type { Fault } from "../faults.ts";
+import { resolvePaths } from "./config-paths.ts";
+import { isMapping, readConfigFile } from "./config-source.ts";
+import type { ConfigSource } from "./config-source.ts";
+import type { GalaxyConfig, HttpAddress } from "./galaxy-config.ts";
+import type { GalaxyOptionValues } from "./galaxy-options.ts";
+import { DEFAULT_JOB_CONFIG } from "./job-config.ts";
+import type { JobConfig } from "./job-config.ts";
+import { readJobConfig } from "./job-config-reader.ts";
+import { readGalaxyOptions } from "./option-values.ts";
+import type { ReadOptions } from "./option-values.ts";
+import { isLoopback, readWebConfig, WEB_SECTIONS } from "./web-config.ts";
+
+/** Who everybody is on an embedded database, unless configured. */
+const IMPLICIT_SINGLE_USER = "admin@localhost.localdomain";
+/** Sections that belong to other programs (Gravity, Galaxy's reports and tool shed). */
+const OTHER_SECTIONS = ["gravity", "reports", "tool_shed", "version"];
+
+export interface LoadOptions {
+  /** The galaxy.yml, relative to the current folder; undefined: every option has its default. */
+  readonly file?: string | undefined;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** The following are what the command line said; each wins over file and environment. */
+  readonly serverName?: string | undefined;
+  readonly attachToPools?: readonly string[] | undefined;
+  readonly logFile?: string | undefined;
+  readonly logLevel?: GalaxyConfig["log"]["level"] | undefined;
+  readonly logFormat?: GalaxyConfig["log"]["format"] | undefined;
+  readonly http?: readonly HttpAddress[] | undefined;
+}
+
+/**
+ * Reads and checks galaxy.yml, the job_conf it names, and the environment. The result is deeply frozen.
+ *
+ * @throws FaultsError with every fault that was found
+ */
+export function loadGalaxyConfig(options: LoadOptions): GalaxyConfig {
+  const faults: Fault[] = [];
+  const warnings: Fault[] = [];
+  const report = (fault: Fault): number => faults.push(fault);
+  const warn = (fault: Fault): number => warnings.push(fault);
+
+  const file = options.file === undefined ? undefined : path.resolve(options.file);
+  const source = file === undefined ? undefined : readGalaxyFile(file, options.file ?? file, report, warn);
+  const unreadable = file !== undefined && source === undefined;
+  const read = readGalaxyOptions(source, commandLineFirst(options), report, warn);
+  const { values } = read;
+  const paths = resolvePaths(file, values);
+  const web = readWebConfig(source, options.http, warn);
+  const jobs = unreadable ? DEFAULT_JOB_CONFIG : loadJobConfig(source, paths, read, report, warn);
+  const database = readDatabase(read, path.join(paths.dataDirectory, "postgres"), report);
+  const singleUser = readSingleUser(values, database.kind);
+  if (!unreadable) checkExposure(values, singleUser, web.http, source, report);
+
+  if (faults.length > 0) throw new FaultsError(options.file ?? "configuration", inFileOrder(faults));
+  const logFile = options.logFile ?? logDestination(values);
+  return deepFreeze<GalaxyConfig>({
+    file,
+    rootDirectory: paths.rootDirectory,
+    dataDirectory: paths.dataDirectory,
+    serverName: values.server_name ?? "main",
+    attachToPools: [...(options.attachToPools ?? values.attach_to_pools ?? [])],
+    database,
+    fileDirectory: paths.fileDirectory,
+    jobWorkingDirectory: paths.jobWorkingDirectory,
+    newFileDirectory: paths.newFileDirectory,
+    toolPaths: values.tool_path?.map((toolPath) => path.resolve(paths.rootDirectory, toolPath)),
+    singleUser,
+    adminUsers: values.admin_users ?? (values.single_user === undefined && singleUser ? [singleUser] : []),
+    bootstrapAdminApiKey: readBootstrapKey(values),
+    idSecret: values.id_secret,
+    cleanupJob: values.cleanup_job ?? "always",
+    jobHandlerMonitorSleep: values.job_handler_monitor_sleep ?? 1,
+    jobRunnerMonitorSleep: values.job_runner_monitor_sleep ?? 1,
+    monitorThreadJoinTimeout: values.monitor_thread_join_timeout ?? 30,
+    enableJobRecovery: values.enable_job_recovery ?? true,
+    log: {
+      level: options.logLevel ?? values.log_level ?? "info",
+      format: options.logFormat ?? values.log_format ?? "text",
+      ...(logFile === undefined
+        ? {}
+        : { file: path.resolve(options.logFile === undefined ? paths.rootDirectory : ".", logFile) }),
+    },
+    web,
+    jobs,
+    warnings,
+  });
+}
+
+function readGalaxyFile(
+  file: string,
+  shown: string,
+  report: (fault: Fault) => void,
+  warn: (fault: Fault) => void,
+): ConfigSource | undefined {
+  const source = readConfigFile(file, shown, report, {
+    // uWSGI's own reader takes a key as often as it is written.
+    repeatable: (at) => at.length === 1 && WEB_SECTIONS.some((section) => section === at[0]),
+  });
+  if (source === undefined) return undefined;
+  const content = source.document.value;
+  if (content === null || content === undefined) return source;
+  if (!isMapping(content)) {
+    source.fault([], "expected a map with the section galaxy:", "indent the options under galaxy:");
+    return source;
+  }
+  const sections = ["galaxy", ...WEB_SECTIONS];
+  for (const key of Object.keys(content)) {
+    if (OTHER_SECTIONS.includes(key)) warn(source.describe([key], "this section is not used"));
+    else if (!sections.includes(key))
+      source.fault([key], "unknown section", suggestion(key, sections).remedy);
+  }
+  return source;
+}
+
+/** A server name from the command line is an override like any other, and checked like one. */
+function commandLineFirst(options: LoadOptions): LoadOptions["env"] {
+  if (options.serverName === undefined) return options.env;
+  return { ...options.env, GALAXY_CONFIG_OVERRIDE_SERVER_NAME: options.serverName };
+}
+
+/** job_config inline beats job_config_file; without either the job_conf.yml beside galaxy.yml, if there is one (3.1). */
+function loadJobConfig(
+  source: ConfigSource | undefined,
+  paths: { rootDirectory: string; configDirectory: string },
+  options: ReadOptions,
+  report: (fault: Fault) => void,
+  warn: (fault: Fault) => void,
+): JobConfig {
+  const { job_config: inline, job_config_file: named } = options.values;
+  if (inline !== undefined && source !== undefined) {
+    return readJobConfig(source, ["galaxy", "job_config"], inline, warn);
+  }
+  const usual = path.join(paths.configDirectory, "job_conf.yml");
+  const usualXml = path.join(paths.configDirectory, "job_conf.xml");
+  const notXml = "the XML form of job_conf is not supported by this version";
+  const remedy = "write it as job_conf.yml";
+  if (named === undefined && !fs.existsSync(usual)) {
+    if (fs.existsSync(usualXml)) report({ file: usualXml, message: notXml, remedy });
+    return DEFAULT_JOB_CONFIG;
+  }
+  const file = named === undefined ? usual : resolveConfigFile(named, paths);
+  if (file.endsWith(".xml")) {
+    report(options.fault("job_config_file", notXml, remedy));
+    return DEFAULT_JOB_CONFIG;
+  }
+  if (named !== undefined && !fs.existsSync(file)) {
+    report(options.fault("job_config_file", `there is no file ${file}`));
+    return DEFAULT_JOB_CONFIG;
+  }
+  const jobSource = readConfigFile(file, path.relative(process.cwd(), file), report);
+  return jobSource === undefined
+    ? DEFAULT_JOB_CONFIG
+    : readJobConfig(jobSource, [], jobSource.document.value, warn);
+}
+
+function resolveConfigFile(named: string, paths: { rootDirectory: string; configDirectory: string }): string {
+  return path.resolve(named.startsWith("config/") ? paths.rootDirectory : paths.configDirectory, named);
+}
+
+function readDatabase(
+  options: ReadOptions,
+  embeddedDirectory: string,
+  report: (fault: Fault) => void,
+): GalaxyConfig["database"] {
+  const url = options.values.database_connection;
+  if (url === undefined || url === "") return { kind: "embedded", directory: embeddedDirectory };
+  try {
+    parseDatabaseConnection(url);
+  } catch (error) {
+    report(options.fault("database_connection", error instanceof Error ? error.message : String(error)));
+  }
+  return { kind: "server", url };
+}
+
+function readSingleUser(values: GalaxyOptionValues, database: "embedded" | "server"): string | undefined {
+  if (values.single_user === false) return undefined;
+  return values.single_user ?? (database === "embedded" ? IMPLICIT_SINGLE_USER : undefined);
+}
+
+/** Whoever reaches an address becomes the single user, an administrator. That must be somebody's decision. */
+function checkExposure(
+  values: GalaxyOptionValues,
+  singleUser: string | undefined,
+  http: readonly HttpAddress[],
+  source: ConfigSource | undefined,
+  report: (fault: Fault) => void,
+): void {
+  const open = http.find((address) => !isLoopback(address.host));
+  if (singleUser === undefined || values.single_user !== undefined || open === undefined) return;
+  const section = WEB_SECTIONS.find((name) => {
+    const content = isMapping(source?.document.value) ? source.document.value[name] : undefined;
+    return isMapping(content) && content["http"] !== undefined;
+  });
+  const message = `everybody who reaches ${open.host}:${open.port} would be the administrator ${singleUser}`;
+  const remedy =
+    "listen on 127.0.0.1, or set single_user: false and bootstrap_admin_api_key so that people need a key, " +
+    "or set single_user: to an address if that is what you want";
+  if (source !== undefined && section !== undefined) source.fault([section, "http"], message, remedy);
+  else report({ key: "web.http", message, remedy });
+}
+
+function readBootstrapKey(values: GalaxyOptionValues): string | undefined {
+  return values.bootstrap_admin_api_key ?? values.master_api_key;
+}
+
+function logDestination(values: GalaxyOptionValues): string | undefined {
+  const destination = values.log_destination;
+  return destination === undefined || ["", "stdout", "stderr"].includes(destination)
+    ? undefined
+    : destination;
+}
+
+function inFileOrder(faults: readonly Fault[]): Fault[] {
+  return faults.toSorted((a, b) => (a.file === b.file ? (a.line ?? 0) - (b.line ?? 0) : 0));
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    Object.values(value).forEach(deepFreeze);
+  }
+  return value;
+}
