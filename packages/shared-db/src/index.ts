@@ -19,4 +19,5 @@ export * from "./queries/notify.ts";
 export * from "./queries/pause-job.ts";
 export * from "./queries/register-incarnation.ts";
 export * from "./queries/release-dependents.ts";
+export * from "./queries/requeue-job.ts";
 export * from "./queries/release-jobs.ts";

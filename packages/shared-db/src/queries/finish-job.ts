@@ -83,6 +83,6 @@ export function storable(text: string): string {
 
 /** job.info is 255 characters at most, as in Galaxy (galaxy.md 5.1). */
 export function trimInfo(info: string): string {
-  const characters = [...storable(info)];
+  const characters = Array.from(storable(info));
   return characters.length <= 255 ? characters.join("") : `${characters.slice(0, 254).join("")}…`;
 }

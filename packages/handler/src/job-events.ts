@@ -1,0 +1,50 @@
+import { EventEmitter } from "node:events";
+import type { Logger } from "@galaxy-jobs/runtime";
+
+/** What happens in a handler, as facts. Tests await these; `logJobEvents` turns them into log lines. */
+export interface JobEventMap {
+  registered: [{ incarnation: number; tags: readonly string[] }];
+  claimed: [{ jobs: readonly number[] }];
+  queued: [{ job: number; fence: number; runner: string }];
+  started: [{ job: number; fence: number; externalId: string }];
+  ended: [{ job: number; fence: number; state: string; exitCode: number | null; info: string | null }];
+  paused: [{ job: number; info: string }];
+  adopted: [{ job: number; found: string }];
+  released: [{ jobs: number }];
+  /** Somebody else owns the job now, or it was deleted: this process let go of it. */
+  let_go: [{ job: number; fence: number; at: string }];
+  stop_requested: [{ job: number }];
+  stopped: [{ job: number }];
+  trouble: [{ at: string; error: unknown; job?: number }];
+  fenced: [{ incarnation: number }];
+}
+
+export class JobEvents extends EventEmitter<JobEventMap> {}
+
+const levels: Partial<Record<keyof JobEventMap, "warn" | "error">> = {
+  trouble: "error",
+  let_go: "warn",
+  fenced: "error",
+};
+const names: readonly (keyof JobEventMap)[] = [
+  "registered",
+  "claimed",
+  "queued",
+  "started",
+  "ended",
+  "paused",
+  "adopted",
+  "released",
+  "let_go",
+  "stop_requested",
+  "stopped",
+  "trouble",
+  "fenced",
+];
+
+/** One event, one line. */
+export function logJobEvents(events: JobEvents, logger: Logger): void {
+  for (const name of names) {
+    events.on(name, (facts: object) => logger[levels[name] ?? "info"](`job.${name}`, { ...facts }));
+  }
+}

@@ -1,0 +1,321 @@
+import { Loop, type GalaxyConfig, type Logger, type Service } from "@galaxy-jobs/runtime";
+import {
+  channels,
+  endIncarnation,
+  enqueueJobIfClaimed,
+  heartbeatIfLive,
+  isConnectionError,
+  isPassingConflict,
+  jobsToStop,
+  pauseJobIfClaimed,
+  releaseNewJobsOf,
+  type Database,
+  type JobRow,
+} from "@galaxy-jobs/shared-db";
+import { ExpressionSandbox, ToolExpressionError, type Tool, type ToolBox } from "@galaxy-jobs/tools";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { HandlerContext } from "./handler-context.ts";
+import { registerHandler } from "./incarnation.ts";
+import { JobEvents, logJobEvents } from "./job-events.ts";
+import { makeRunners } from "./runners/make-runners.ts";
+import type { PreparedRun, RunEnd } from "./runners/runner.ts";
+import { admit, toolGoneInfo } from "./stages/admit.ts";
+import { claim } from "./stages/claim.ts";
+import { cleanUp } from "./stages/clean-up.ts";
+import { fail, finish } from "./stages/finish.ts";
+import { prepare, type Preparation } from "./stages/prepare.ts";
+import { recover } from "./stages/recover.ts";
+import { run } from "./stages/run.ts";
+import { runnerOf } from "./stages/runner-of.ts";
+import { stop } from "./stages/stop.ts";
+
+/** Between two heartbeats, ms. */
+const heartbeatInterval = 5_000;
+/** Between two looks for stop requests while jobs are in hand, ms; a notification is quicker. */
+const stopPoll = 1_000;
+
+export interface JobHandlerOptions {
+  readonly config: GalaxyConfig;
+  readonly database: Database;
+  readonly toolBox: () => ToolBox;
+  readonly logger: Logger;
+  /** Tags it takes jobs of, besides those assigned to its name. */
+  readonly tags: readonly string[];
+  /** Somebody else took over this handler's name: the process must end. */
+  readonly onFenced: (error: Error) => void;
+}
+
+interface JobInHand {
+  readonly job: JobRow;
+  run: PreparedRun | undefined;
+  readonly done: Promise<void>;
+}
+
+/**
+ * The conductor: owns the loops of a handler and knows the order of a job's stages; what a stage does is in `stages/`.
+ * Each claimed job is one short pipeline (`#handle`); whichever guarded write finds that the job is no longer this handler's
+ * ends it. Running jobs are not ended by a stop of the handler: its next start finds them again.
+ */
+export class JobHandler implements Service {
+  readonly name = "job-handler";
+  readonly events = new JobEvents();
+  readonly #options: JobHandlerOptions;
+  readonly #inHand = new Map<number, JobInHand>();
+  readonly #stopping = new AbortController();
+  readonly #loops: Loop[];
+  readonly #claims: Loop;
+  readonly #stops: Loop;
+  #context: HandlerContext | undefined;
+  #listeners: { unlisten(): Promise<void> }[] = [];
+
+  constructor(options: JobHandlerOptions) {
+    this.#options = options;
+    const onError = (at: string) => (error: unknown) => this.events.emit("trouble", { at, error });
+    this.#claims = new Loop({ name: "claims", work: () => this.#claimRound(), onError: onError("claim") });
+    this.#stops = new Loop({ name: "stops", work: () => this.#stopRound(), onError: onError("stop") });
+    const heartbeats = new Loop({
+      name: "heartbeats",
+      work: () => this.#heartbeatRound(),
+      onError: onError("heartbeat"),
+    });
+    this.#loops = [heartbeats, this.#stops, this.#claims];
+    logJobEvents(this.events, options.logger);
+  }
+
+  async start(): Promise<void> {
+    const { config, database, tags, toolBox } = this.#options;
+    const incarnationId = await registerHandler(database, config, tags);
+    this.#context = {
+      config,
+      database,
+      toolBox,
+      tags,
+      incarnationId,
+      sandbox: new ExpressionSandbox(),
+      runners: makeRunners(config),
+      events: this.events,
+      untilWritten: (at, job, write) => this.#untilWritten(at, job, write),
+    };
+    this.events.emit("registered", { incarnation: incarnationId, tags });
+    if (config.enableJobRecovery) await this.#recover();
+    for (const loop of this.#loops) await loop.start();
+    this.#listeners = await this.#listen();
+  }
+
+  async stop(): Promise<void> {
+    const context = this.#context;
+    if (context === undefined) return;
+    this.#context = undefined;
+    this.#stopping.abort();
+    for (const listener of this.#listeners) await listener.unlisten().catch(() => undefined);
+    for (const loop of this.#loops.toReversed()) await loop.stop();
+    await Promise.allSettled([...this.#inHand.values()].map(({ done }) => done));
+    for (const runner of context.runners.values()) await runner.close();
+    await context.sandbox.close();
+    try {
+      const jobs = await releaseNewJobsOf(context.database, context.incarnationId);
+      if (jobs > 0) this.events.emit("released", { jobs });
+      await endIncarnation(context.database, context.incarnationId, "stopped");
+    } catch (error) {
+      // The database is away: the next start of this name takes over what is left.
+      this.events.emit("trouble", { at: "deregister", error });
+    }
+  }
+
+  async #claimRound(): Promise<number> {
+    const context = this.#context!;
+    const free = this.#slots() - this.#inHand.size;
+    const pause = context.config.jobHandlerMonitorSleep * 1000;
+    if (free <= 0) return pause;
+    const jobs = await claim(context, context.database, free);
+    if (jobs.length === 0) return pause;
+    this.events.emit("claimed", { jobs: jobs.map(({ id }) => id) });
+    for (const job of jobs) this.#take(job, (hand) => this.#handle(context, hand));
+    return jobs.length < free ? pause : 0;
+  }
+
+  async #stopRound(): Promise<number> {
+    const context = this.#context!;
+    if (this.#inHand.size === 0) return stopPoll;
+    for (const { id, fence } of await jobsToStop(context.database, context.incarnationId)) {
+      const hand = this.#inHand.get(id);
+      // With nothing started the pipeline meets the request at its next write.
+      if (hand?.run === undefined || hand.job.fence !== fence) continue;
+      await runnerOf(context, hand.run.destination.runner).stop(hand.run);
+    }
+    return stopPoll;
+  }
+
+  async #heartbeatRound(): Promise<number> {
+    const context = this.#context!;
+    if (await heartbeatIfLive(context.database, context.incarnationId)) return heartbeatInterval;
+    this.events.emit("fenced", { incarnation: context.incarnationId });
+    this.#options.onFenced(
+      new Error(
+        `another process has taken over the server name ${context.config.serverName}: this one was out of touch with the database too long`,
+      ),
+    );
+    return Number.POSITIVE_INFINITY;
+  }
+
+  /** The path of a job, from its claim to its end. */
+  async #handle(context: HandlerContext, hand: JobInHand): Promise<void> {
+    const { job } = hand;
+    const { database } = context;
+    const admission = await admit(context, database, job);
+    if (this.#stopping.signal.aborted) return;
+    if (admission.verdict === "fail") {
+      if (!(await fail(context, database, job, admission))) await this.#letGo(context, hand);
+      return;
+    }
+    if (admission.verdict === "pause") {
+      if (await pauseJobIfClaimed(database, job, admission.info))
+        this.events.emit("paused", { job: job.id, info: admission.info });
+      else await this.#letGo(context, hand);
+      return;
+    }
+    const destination = context.config.jobs.destinations[context.config.jobs.defaultDestination]!;
+    const queued = await context.untilWritten("queue", job.id, () =>
+      enqueueJobIfClaimed(database, {
+        ...{ id: job.id, fence: job.fence, runnerName: destination.runner },
+        ...{ destinationId: destination.id, destinationParams: destination.params as Record<string, never> },
+      }),
+    );
+    if (!queued) return this.#letGo(context, hand);
+    this.events.emit("queued", { job: job.id, fence: job.fence, runner: destination.runner });
+    const preparation = await this.#prepare(context, hand, admission);
+    if (preparation === undefined) return;
+    hand.run = preparation.run;
+    const ended = await run(context, database, job, preparation);
+    if (ended === undefined) return this.#letGo(context, hand);
+    await this.#follow(context, hand, admission.tool, ended);
+  }
+
+  async #prepare(
+    context: HandlerContext,
+    hand: JobInHand,
+    admission: { tool: Tool; inputs: Parameters<typeof prepare>[3] },
+  ): Promise<Preparation | undefined> {
+    try {
+      return await prepare(context, hand.job, admission.tool, admission.inputs);
+    } catch (error) {
+      const info =
+        error instanceof ToolExpressionError ? error.message : `failure preparing job: ${messageOf(error)}`;
+      const traceback = error instanceof Error && error.stack !== undefined ? error.stack : String(error);
+      if (!(await fail(context, context.database, hand.job, { info, traceback })))
+        await this.#letGo(context, hand);
+      return undefined;
+    }
+  }
+
+  /** Waits for a run's end and writes it. A handler that stops meanwhile leaves the run alone. */
+  async #follow(
+    context: HandlerContext,
+    hand: JobInHand,
+    tool: Tool | undefined,
+    ended: Promise<RunEnd>,
+  ): Promise<void> {
+    const end = await Promise.race([ended, aborted(this.#stopping.signal)]);
+    if (end === undefined) return;
+    const prepared = hand.run!;
+    if (tool === undefined) {
+      await fail(context, context.database, hand.job, { info: toolGoneInfo });
+      return;
+    }
+    const state = await context.untilWritten("collect", hand.job.id, () =>
+      finish(context, context.database, hand.job, tool, prepared, end),
+    );
+    if (state === undefined) return this.#letGo(context, hand);
+    await cleanUp(context, prepared.directory, state);
+  }
+
+  /** A guarded write found the job changed: either its deletion was asked for, or somebody else owns it now. */
+  async #letGo(context: HandlerContext, hand: JobInHand): Promise<void> {
+    const requests = await context.untilWritten("stop", hand.job.id, () =>
+      jobsToStop(context.database, context.incarnationId),
+    );
+    const mine = requests.some(({ id, fence }) => id === hand.job.id && fence === hand.job.fence);
+    if (mine) await stop(context, context.database, hand.job, hand.run);
+  }
+
+  async #recover(): Promise<void> {
+    const context = this.#context!;
+    for (const { job, tool, run: prepared, ended } of await recover(context, context.database)) {
+      this.#take(job, (hand) => {
+        hand.run = prepared;
+        return this.#follow(context, hand, tool, ended);
+      });
+    }
+  }
+
+  /** Puts a job in hand for as long as its pipeline lasts. One job's trouble touches no other. */
+  #take(job: JobRow, pipeline: (hand: JobInHand) => Promise<void>): void {
+    let hand: JobInHand;
+    const done = Promise.resolve()
+      .then(() => pipeline(hand))
+      .catch((error: unknown) => this.#onTrouble(hand, error))
+      .finally(() => {
+        this.#inHand.delete(job.id);
+        this.#claims.wake();
+      });
+    hand = { job, run: undefined, done };
+    this.#inHand.set(job.id, hand);
+  }
+
+  async #onTrouble(hand: JobInHand, error: unknown): Promise<void> {
+    // A stopping handler leaves its unfinished work for its next start.
+    if (this.#stopping.signal.aborted) return;
+    this.events.emit("trouble", { at: "job", job: hand.job.id, error });
+    const context = this.#context;
+    if (context === undefined) return;
+    const traceback = error instanceof Error && error.stack !== undefined ? error.stack : String(error);
+    const info = `The job could not be handled: ${messageOf(error)}`;
+    await fail(context, context.database, hand.job, { info, traceback }).catch((failure: unknown) => {
+      this.events.emit("trouble", { at: "fail", job: hand.job.id, error: failure });
+    });
+  }
+
+  async #untilWritten<T>(at: string, job: number, write: () => Promise<T>): Promise<T> {
+    for (let wait = 50; ; wait = Math.min(wait * 2, 2000)) {
+      try {
+        return await write();
+      } catch (error) {
+        if (!isConnectionError(error) && !isPassingConflict(error)) throw error;
+        this.events.emit("trouble", { at, job, error });
+        if (this.#stopping.signal.aborted) throw error;
+        await sleep(wait, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
+      }
+    }
+  }
+
+  #slots(): number {
+    const context = this.#context!;
+    const destination = context.config.jobs.destinations[context.config.jobs.defaultDestination];
+    return (destination === undefined ? undefined : context.runners.get(destination.runner)?.slots) ?? 0;
+  }
+
+  /** Notifications only wake the loops, which poll anyway. */
+  async #listen(): Promise<{ unlisten(): Promise<void> }[]> {
+    const { config, database, tags } = this.#options;
+    const mine = new Set([config.serverName, ...tags]);
+    return Promise.all([
+      database.listen(channels.newJobs, (name) => {
+        if (mine.has(name)) this.#claims.wake();
+      }),
+      database.listen(channels.stopRequests, (name) => {
+        if (name === config.serverName) this.#stops.wake();
+      }),
+    ]);
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<undefined> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(undefined);
+    else signal.addEventListener("abort", () => resolve(undefined), { once: true });
+  });
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,45 @@
+import type { Destination } from "@galaxy-jobs/runtime";
+
+/** What a runner is given: everything lies in the run directory before it is asked to start. */
+export interface PreparedRun {
+  readonly jobId: number;
+  /** The fence in the name of the run directory. */
+  readonly runFence: number;
+  readonly directory: string;
+  readonly destination: Destination;
+}
+
+/** How a run ended, read from its own exit record. */
+export interface RunEnd {
+  /** Of the tool's command; null when it left none. */
+  readonly exitCode: number | null;
+  /** Set when the run did not end by itself: why, for the user. */
+  readonly failure: string | null;
+}
+
+/** What a runner finds when it looks for a run it did not start in this process's life. */
+export type RecoveredRun =
+  /** Nothing of it was ever started: it may be started. */
+  | { readonly found: "not-started" }
+  /** Under way; `ended` resolves when it ends. */
+  | { readonly found: "running"; readonly externalId: string; readonly ended: Promise<RunEnd> }
+  | { readonly found: "ended"; readonly end: RunEnd }
+  /** It was started and is gone without a record. */
+  | { readonly found: "lost"; readonly reason: string };
+
+/** A way to run jobs. A run outlives the handler that started it; the run directory is what both know it by. */
+export interface Runner {
+  readonly name: string;
+  /** How many runs it takes at once. */
+  readonly slots: number;
+  /**
+   * Starts a run.
+   * @returns its id with the runner (a pid, a cluster job), and its end
+   */
+  start(run: PreparedRun): Promise<{ readonly externalId: string; readonly ended: Promise<RunEnd> }>;
+  recover(run: PreparedRun): Promise<RecoveredRun>;
+  /** Ends a run with all its processes; resolves when none is left. Harmless when it has ended or was never started. */
+  stop(run: PreparedRun): Promise<void>;
+  /** Lets go of what it watches; the runs go on. */
+  close(): Promise<void>;
+}

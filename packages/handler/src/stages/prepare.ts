@@ -1,0 +1,87 @@
+import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { basename, dirname, extname, isAbsolute, join, relative } from "node:path";
+import { datasetPath, type JobInput, type JobRow } from "@galaxy-jobs/shared-db";
+import {
+  buildCommand,
+  mapDataReferences,
+  type FileValue,
+  type InputValues,
+  type Tool,
+} from "@galaxy-jobs/tools";
+import type { HandlerContext } from "../handler-context.ts";
+import { jobDirectory, jobFiles } from "../job-directory.ts";
+import { jobScript } from "../job-script.ts";
+import type { PreparedRun } from "../runners/runner.ts";
+
+export interface Preparation {
+  readonly run: PreparedRun;
+  readonly commandLine: string;
+}
+
+/**
+ * Fills the run directory of a queued job: working directory, config files, tool script and job script (galaxy.md 4.6–4.8).
+ * The directory is made by this call, so a second attempt under the same fence fails here.
+ * @throws ToolExpressionError and file system errors
+ */
+export async function prepare(
+  context: HandlerContext,
+  job: JobRow,
+  tool: Tool,
+  inputs: readonly JobInput[],
+): Promise<Preparation> {
+  const directory = jobDirectory(context.config.jobWorkingDirectory, job.id, job.fence);
+  const files = jobFiles(directory, job.id);
+  const destination = context.config.jobs.destinations[context.config.jobs.defaultDestination]!;
+  await mkdir(dirname(directory), { recursive: true });
+  await mkdir(directory, { mode: 0o755 });
+  await Promise.all(
+    [files.working, files.outputs, files.configs, files.home, files.tmp].map((folder) => mkdir(folder)),
+  );
+  const values = withFiles(tool, job, inputs, context.config.fileDirectory);
+  const command = await buildCommand(tool, values, context.sandbox);
+  for (const file of command.configFiles) await writeConfigFile(files.working, file);
+  await writeFile(files.toolScript, `set -e\n${command.commandLine}\n`);
+  await writeFile(files.jobScript, jobScript(files, destination));
+  return {
+    run: { jobId: job.id, runFence: job.fence, directory, destination },
+    commandLine: command.commandLine,
+  };
+}
+
+/** The stored parameters with each dataset reference replaced by the File object that expressions see (galaxy.md 7.5). */
+function withFiles(tool: Tool, job: JobRow, inputs: readonly JobInput[], fileDirectory: string): InputValues {
+  const byId = new Map(inputs.map((input) => [input.id, input]));
+  return mapDataReferences(tool, job.params as InputValues, (reference) => {
+    const input = byId.get(Number(reference.id));
+    if (input === undefined)
+      throw new Error(`the job names dataset ${reference.id}, which is none of its inputs`);
+    return fileValue(input, fileDirectory);
+  });
+}
+
+function fileValue(input: JobInput, fileDirectory: string): FileValue {
+  const path = datasetPath(fileDirectory, input.uuid);
+  const name = basename(path);
+  const nameext = extname(name);
+  return {
+    class: "File",
+    path,
+    basename: name,
+    nameroot: name.slice(0, name.length - nameext.length),
+    nameext,
+    size: input.fileSize ?? 0,
+    format: input.extension,
+    name: input.name,
+  };
+}
+
+async function writeConfigFile(working: string, file: { path: string; content: string }): Promise<void> {
+  const path = join(working, file.path);
+  const inside = relative(working, path);
+  if (inside === "" || inside.startsWith("..") || isAbsolute(inside)) {
+    throw new Error(`config file ${JSON.stringify(file.path)} would lie outside the working directory`);
+  }
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, file.content);
+  if (file.content.startsWith("#!")) await chmod(path, 0o755);
+}
