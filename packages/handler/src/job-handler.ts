@@ -104,8 +104,7 @@ export class JobHandler implements Service {
 
   async stop(): Promise<void> {
     const context = this.#context;
-    if (context === undefined) return;
-    this.#context = undefined;
+    if (context === undefined || this.#stopping.signal.aborted) return;
     this.#stopping.abort();
     for (const listener of this.#listeners) await listener.unlisten().catch(() => undefined);
     for (const loop of this.#loops.toReversed()) await loop.stop();

@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Installs the system programs that the tests use, on Debian or Ubuntu, as root. `npm test` runs without them and skips by name.
+set -euo pipefail
+export DEBIAN_FRONTEND=noninteractive
+packages=(chromium fonts-dejavu-core postgresql util-linux procps)
+missing=()
+for package in "${packages[@]}"; do
+  dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+apt-get update -qq
+apt-get install -y -qq --no-install-recommends "${missing[@]}"

@@ -1,0 +1,31 @@
+import mocha from "mocha";
+
+const { EVENT_RUN_END, EVENT_TEST_FAIL, EVENT_TEST_PASS, EVENT_TEST_PENDING } = mocha.Runner.constants;
+
+/**
+ * The spec reporter, with what was skipped named again at the end and a last line that reads `N passed, N failed`.
+ * With GALAXY_TEST_NO_SKIPS set a skipped test fails the run: CI has every program that a test can want.
+ */
+export default class Reporter extends mocha.reporters.Spec {
+  constructor(runner: mocha.Runner, options: mocha.MochaOptions) {
+    super(runner, options);
+    let passed = 0;
+    let failed = 0;
+    const skipped: string[] = [];
+    runner.on(EVENT_TEST_PASS, () => (passed += 1));
+    runner.on(EVENT_TEST_FAIL, () => (failed += 1));
+    runner.on(EVENT_TEST_PENDING, (test) => skipped.push(test.fullTitle()));
+    runner.once(EVENT_RUN_END, () => {
+      const forbidden = process.env["GALAXY_TEST_NO_SKIPS"] !== undefined && skipped.length > 0;
+      for (const title of skipped) console.log(`skipped: ${title}`);
+      if (forbidden) {
+        console.log("skipped tests count as failed here (GALAXY_TEST_NO_SKIPS)");
+        process.exitCode = 1;
+        process.once("exit", () => (process.exitCode = 1));
+      }
+      const failures = failed + (forbidden ? skipped.length : 0);
+      const tail = skipped.length > 0 && !forbidden ? `, ${skipped.length} skipped` : "";
+      process.once("exit", () => console.log(`${passed} passed, ${failures} failed${tail}`));
+    });
+  }
+}
