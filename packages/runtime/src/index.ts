@@ -27,3 +27,9 @@ export { isLoopback } from "./config/web-config.ts";
 
 export { parseDatabaseConnection } from "./database-connection.ts";
 export type { DatabaseConnection } from "./database-connection.ts";
+export { ensureEmbeddedDatabase } from "./embedded-postgres/embedded-database.ts";
+export type { EmbeddedDatabase } from "./embedded-postgres/embedded-database.ts";
+export { untilReady } from "./until-ready.ts";
+export type { UntilReadyOptions } from "./until-ready.ts";
+export { bootId, isAlive, ownIdentity, processStartTime } from "./process/process-identity.ts";
+export type { ProcessIdentity } from "./process/process-identity.ts";
