@@ -185,9 +185,9 @@ export class JobHandler implements Service {
     const preparation = await this.#prepare(context, hand, admission);
     if (preparation === undefined) return;
     hand.run = preparation.run;
-    const ended = await run(context, database, job, preparation);
-    if (ended === undefined) return this.#letGo(context, hand);
-    await this.#follow(context, hand, admission.tool, ended);
+    const started = await run(context, database, job, preparation);
+    if (started === undefined) return this.#letGo(context, hand);
+    await this.#follow(context, hand, admission.tool, started.ended);
   }
 
   async #prepare(

@@ -3,6 +3,7 @@ export * from "./id-encoding.ts";
 export * from "./job-states.ts";
 export * from "./migrate.ts";
 export * from "./open-database.ts";
+export * from "./open-when-ready.ts";
 export * from "./rows.ts";
 export * from "./sql.ts";
 export * from "./sqlstate.ts";

@@ -14,7 +14,7 @@ export async function run(
   database: Database,
   job: JobRow,
   { run: prepared, commandLine }: Preparation,
-): Promise<Promise<RunEnd> | undefined> {
+): Promise<{ readonly ended: Promise<RunEnd> } | undefined> {
   const runner = runnerOf(context, prepared.destination.runner);
   const { externalId, ended } = await runner.start(prepared);
   const mine = await context.untilWritten("run", job.id, () =>
@@ -22,7 +22,7 @@ export async function run(
   );
   if (mine) {
     context.events.emit("started", { job: job.id, fence: job.fence, externalId });
-    return ended;
+    return { ended };
   }
   context.events.emit("let_go", { job: job.id, fence: job.fence, at: "run" });
   await runner.stop(prepared);

@@ -1,0 +1,261 @@
+import { randomUUID } from "node:crypto";
+import { expect } from "chai";
+import {
+  adoptJobsOfName,
+  claimJobs,
+  endIncarnation,
+  enqueueJobIfClaimed,
+  finishJobIfOwned,
+  insertDataset,
+  insertJob,
+  jobsToStop,
+  jobStates,
+  legalChanges,
+  markJobRunningIfQueued,
+  registerIncarnation,
+  releaseJobsIfNew,
+  requestJobDeletion,
+  resumeJobIfPaused,
+  ServerNameTakenError,
+  type Database,
+  type FinishedJob,
+  type HandlerIdentity,
+  type JobRow,
+} from "@galaxy-jobs/shared-db";
+import { withDatabase } from "../support/database.ts";
+
+const identity = (serverName: string): HandlerIdentity => ({
+  ...{ serverName, hostname: "here", bootId: "b", pid: 1, pidStartTime: "1" },
+  ...{ tags: ["_default_"], version: "0", protocol: 1 },
+});
+
+for (const which of ["embedded", "system"] as const) {
+  describe(`the statements of a job's life on the ${which} PostgreSQL`, () => {
+    const database = withDatabase(which);
+    let historyId: number;
+
+    beforeEach(async () => {
+      const sql = database.sql;
+      await sql`truncate galaxy_user, history, job, dataset, handler_incarnation cascade`;
+      const [history] = await sql<{ id: number }[]>`insert into history (name) values ('h') returning id`;
+      historyId = history!.id;
+    });
+
+    const submit = (inputs: number[] = []) =>
+      database.sql.begin((sql) =>
+        insertJob(sql, {
+          ...{
+            userId: null,
+            historyId,
+            toolId: "t",
+            toolVersion: "1",
+            galaxyVersion: "0",
+            params: {},
+            handler: "_default_",
+          },
+          inputs: inputs.map((id) => ({ name: "input", id })),
+          outputs: [{ name: "out", label: "out", extension: "txt" }],
+        }),
+      );
+
+    const handler = (name: string) => registerIncarnation(database.sql, identity(name), () => false);
+
+    const claimWith = (incarnationId: number, serverName: string, limit = 10) =>
+      claimJobs(database.sql, { incarnationId, serverName, tags: ["_default_"], limit });
+
+    const run = async (sql: Database, job: JobRow) => {
+      const queue = { runnerName: "local", destinationId: "local", destinationParams: {} };
+      expect(await enqueueJobIfClaimed(sql, { id: job.id, fence: job.fence, ...queue })).to.equal(true);
+      expect(
+        await markJobRunningIfQueued(sql, {
+          id: job.id,
+          fence: job.fence,
+          externalId: "7",
+          commandLine: "true",
+        }),
+      ).to.equal(true);
+    };
+
+    const finished = (
+      job: JobRow,
+      outputs: readonly { id: number }[],
+      state: "ok" | "error" | "deleted" = "ok",
+    ): FinishedJob => ({
+      ...{ id: job.id, fence: job.fence, state, info: null, exitCode: 0, messages: [], traceback: null },
+      ...{ toolStdout: "nul\0here", toolStderr: "", jobStdout: "", jobStderr: "" },
+      outputs: outputs.map(({ id }) => ({ id, state: "ok", fileSize: 3, peek: "abc", info: null })),
+    });
+
+    const states = async (jobId: number) =>
+      (
+        await database.sql<
+          { state: string }[]
+        >`select state from job_state_history where job_id = ${jobId} order by id`
+      ).map(({ state }) => state);
+
+    it("take a job from new to ok, with a history row for each state", async () => {
+      const { id, outputs } = await submit();
+      const incarnation = await handler("handler0");
+      const [job] = await claimWith(incarnation, "handler0");
+      expect(job).to.include({ id, fence: 1, handler: "handler0", assignedHandler: "_default_" });
+      await run(database.sql, job!);
+      expect(await finishJobIfOwned(database.sql, finished(job!, outputs))).to.equal(true);
+      expect(await states(id)).to.deep.equal(["new", "queued", "running", "ok"]);
+      const [dataset] = await database.sql`select state, file_size from dataset where job_id = ${id}`;
+      expect(dataset).to.include({ state: "ok", fileSize: 3 });
+    });
+
+    it("give each job to exactly one of many claimers", async () => {
+      for (let count = 0; count < 60; count += 1) await submit();
+      const incarnations = await Promise.all(Array.from({ length: 6 }, (_, index) => handler(`h${index}`)));
+      const batches = await Promise.all(
+        incarnations.flatMap((incarnation, index) => [
+          claimWith(incarnation, `h${index}`, 7),
+          claimWith(incarnation, `h${index}`, 7),
+        ]),
+      );
+      const ids = batches.flat().map(({ id }) => id);
+      expect(new Set(ids).size).to.equal(ids.length);
+      expect(ids.length).to.be.within(1, 60);
+    });
+
+    it("refuse every write under an old fence", async () => {
+      await submit();
+      const first = await handler("handler0");
+      const [job] = await claimWith(first, "handler0");
+      await run(database.sql, job!);
+      await endIncarnation(database.sql, first, "lost");
+      const second = await handler("handler0");
+      const [adopted] = await adoptJobsOfName(database.sql, second, "handler0");
+      expect(adopted).to.include({ id: job!.id, fence: 2, runFence: 1, state: "running" });
+      expect(await finishJobIfOwned(database.sql, finished(job!, []))).to.equal(false);
+      expect(await finishJobIfOwned(database.sql, finished(adopted!, []))).to.equal(true);
+    });
+
+    it("give a released job back to the tag it came from", async () => {
+      await submit();
+      const incarnation = await handler("handler0");
+      const [job] = await claimWith(incarnation, "handler0");
+      expect(await releaseJobsIfNew(database.sql, [job!])).to.deep.equal([job!.id]);
+      const other = await handler("handler1");
+      expect((await claimWith(other, "handler1"))[0]).to.include({
+        id: job!.id,
+        fence: 2,
+        handler: "handler1",
+      });
+    });
+
+    it("delete an unclaimed job at once and ask the handler of a claimed one", async () => {
+      const unclaimed = await submit();
+      expect(await requestJobDeletion(database.sql, unclaimed.id, "why")).to.deep.equal({
+        outcome: "deleted",
+      });
+      expect(await requestJobDeletion(database.sql, unclaimed.id, "why")).to.deep.equal({
+        outcome: "ended",
+        state: "deleted",
+      });
+      await submit();
+      const incarnation = await handler("handler0");
+      const [job] = await claimWith(incarnation, "handler0");
+      expect(await requestJobDeletion(database.sql, job!.id, "why")).to.deep.equal({
+        outcome: "deleting",
+        handler: "handler0",
+      });
+      const queue = { runnerName: "local", destinationId: "local", destinationParams: {} };
+      expect(
+        await enqueueJobIfClaimed(database.sql, { id: job!.id, fence: 1, ...queue }),
+        "the deletion wins",
+      ).to.equal(false);
+      expect(await jobsToStop(database.sql, incarnation)).to.deep.equal([
+        { id: job!.id, fence: 1, state: "deleting" },
+      ]);
+      expect(await finishJobIfOwned(database.sql, finished(job!, [], "deleted"))).to.equal(true);
+      expect(await requestJobDeletion(database.sql, 999_999_999, "why")).to.deep.equal({
+        outcome: "unknown",
+      });
+    });
+
+    it("let a job wait for its input, run when it is there, and pause when it failed", async () => {
+      const maker = await submit();
+      const user = await submit([maker.outputs[0]!.id]);
+      expect(user.state).to.equal("waiting");
+      const incarnation = await handler("handler0");
+      const [job] = await claimWith(incarnation, "handler0");
+      expect(job!.id).to.equal(maker.id);
+      await run(database.sql, job!);
+      await finishJobIfOwned(database.sql, finished(job!, maker.outputs));
+      expect((await claimWith(incarnation, "handler0")).map(({ id }) => id)).to.deep.equal([user.id]);
+
+      const failing = await submit();
+      const next = await submit([failing.outputs[0]!.id]);
+      const last = await submit([next.outputs[0]!.id]);
+      const [bad] = await claimWith(incarnation, "handler0");
+      await run(database.sql, bad!);
+      await finishJobIfOwned(database.sql, finished(bad!, [], "error"));
+      expect(await states(next.id)).to.deep.equal(["waiting", "paused"]);
+      expect(await states(last.id)).to.deep.equal(["waiting", "paused"]);
+      expect((await submit([failing.outputs[0]!.id])).state).to.equal("paused");
+    });
+
+    it("resume a paused job and those that wait for it", async () => {
+      const failing = await submit();
+      const next = await submit([failing.outputs[0]!.id]);
+      const last = await submit([next.outputs[0]!.id]);
+      const incarnation = await handler("handler0");
+      const [bad] = await claimWith(incarnation, "handler0");
+      await run(database.sql, bad!);
+      await finishJobIfOwned(database.sql, finished(bad!, [], "error"));
+      expect(await resumeJobIfPaused(database.sql, next.id)).to.deep.equal([next.id, last.id]);
+      expect(await states(next.id)).to.deep.equal(["waiting", "paused", "new"]);
+      expect(await states(last.id)).to.deep.equal(["waiting", "paused", "waiting"]);
+    });
+
+    it("refuse a second live process with the same server name", async () => {
+      await handler("handler0");
+      const error = await handler("handler0").then(
+        () => undefined,
+        (reason: unknown) => reason,
+      );
+      expect(error).to.be.instanceOf(ServerNameTakenError);
+      expect((error as Error).message)
+        .to.contain("handler0")
+        .and.to.contain("--server-name");
+      const taken = await registerIncarnation(database.sql, identity("handler0"), () => true);
+      expect(taken).to.be.a("number");
+    });
+
+    it("number the datasets of a history without gaps or doubles under concurrency", async () => {
+      await Promise.all(
+        Array.from({ length: 20 }, () =>
+          insertDataset(database.sql, {
+            historyId,
+            jobId: null,
+            state: "ok",
+            name: "d",
+            extension: "txt",
+            uuid: randomUUID(),
+          }),
+        ),
+      );
+      const rows = await database.sql<
+        { hid: number }[]
+      >`select hid from history_dataset_association where history_id = ${historyId} order by hid`;
+      expect(rows.map(({ hid }) => hid)).to.deep.equal(Array.from({ length: 20 }, (_, index) => index + 1));
+    });
+  });
+}
+
+describe("the table of legal state changes", () => {
+  it("names only known states, and leaves terminal ones alone", () => {
+    for (const state of jobStates) for (const next of legalChanges[state]) expect(jobStates).to.include(next);
+    for (const state of ["ok", "error", "deleted"] as const) expect(legalChanges[state]).to.deep.equal([]);
+  });
+
+  it("lets every state reach an end", () => {
+    const ends = new Set<string>(["ok", "error", "deleted"]);
+    for (let round = 0; round < jobStates.length; round += 1) {
+      for (const state of jobStates) if (legalChanges[state].some((next) => ends.has(next))) ends.add(state);
+    }
+    expect([...ends]).to.have.members([...jobStates]);
+  });
+});
