@@ -1,5 +1,5 @@
 import { hostname } from "node:os";
-import { currentIdentity, isSameProcess, type GalaxyConfig } from "@galaxy-jobs/runtime";
+import { isAlive, ownIdentity, type GalaxyConfig } from "@galaxy-jobs/runtime";
 import { registerIncarnation, type Database, type LiveIncarnation } from "@galaxy-jobs/shared-db";
 import { release } from "./release.ts";
 
@@ -19,7 +19,7 @@ export async function registerHandler(
   config: GalaxyConfig,
   tags: readonly string[],
 ): Promise<number> {
-  const { pid, startTime, bootId } = currentIdentity();
+  const { pid, startTime, bootId } = ownIdentity();
   const identity = {
     serverName: config.serverName,
     hostname: hostname(),
@@ -34,5 +34,5 @@ export async function registerHandler(
 function isGone(holder: LiveIncarnation): boolean {
   if (holder.heartbeatAge > leaseSeconds) return true;
   if (holder.hostname !== hostname()) return false;
-  return !isSameProcess({ pid: holder.pid, startTime: holder.pidStartTime, bootId: holder.bootId });
+  return !isAlive({ pid: holder.pid, startTime: holder.pidStartTime, bootId: holder.bootId });
 }

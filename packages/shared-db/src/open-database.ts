@@ -1,5 +1,5 @@
 import postgres from "postgres";
-import type { Database } from "./sql.ts";
+import { bigintOid, type Database } from "./sql.ts";
 
 /** Where a PostgreSQL server is found. `host` is a name, an address, or a folder (starting with /) that holds its unix socket. */
 export interface DatabaseAddress {
@@ -21,8 +21,6 @@ export interface OpenOptions {
   /** Called with each NOTICE of the server. */
   readonly onNotice?: (message: string) => void;
 }
-
-const bigintOid = 20;
 
 /**
  * Opens a connection pool. No connection is made before the first query, and a lost one is replaced by itself, so the pool

@@ -11,3 +11,6 @@ export type Sql = postgres.ISql<Types>;
 export type Database = postgres.Sql<Types>;
 /** A value for a json or jsonb column. */
 export type Json = postgres.JSONValue;
+
+/** PostgreSQL's type number of bigint, for arrays of ids: `sql.array(ids, bigintOid)`. */
+export const bigintOid = 20;

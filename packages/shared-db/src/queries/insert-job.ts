@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { Json, Sql } from "../sql.ts";
+import { bigintOid, type Json, type Sql } from "../sql.ts";
 import type { DatasetState } from "../rows.ts";
 import { inputInErrorInfo } from "./release-dependents.ts";
 
@@ -62,10 +62,10 @@ async function firstState(sql: Sql, inputs: readonly number[]): Promise<Inserted
   if (inputs.length === 0) return "new";
   await sql`
     select d.id from dataset d join history_dataset_association a on a.dataset_id = d.id
-    where a.id = any(${sql.array([...inputs])}) order by d.id for share of d`;
+    where a.id = any(${sql.array([...inputs], bigintOid)}) order by d.id for share of d`;
   const rows = await sql<{ state: DatasetState }[]>`
     select distinct s.state from history_dataset_association a join dataset_state s on s.dataset_id = a.dataset_id
-    where a.id = any(${sql.array([...inputs])})`;
+    where a.id = any(${sql.array([...inputs], bigintOid)})`;
   const states = rows.map(({ state }) => state);
   if (states.some((state) => state === "error" || state === "paused" || state === "failed_metadata"))
     return "paused";
@@ -77,7 +77,10 @@ async function insertInputs(sql: Sql, jobId: number, inputs: NewJob["inputs"]): 
   await sql`
     insert into job_to_input_dataset (job_id, dataset_id, name)
     select distinct ${jobId}::bigint, input.id, input.name
-    from unnest(${sql.array(inputs.map(({ id }) => id))}::bigint[], ${sql.array(inputs.map(({ name }) => name))}::text[]) as input (id, name)`;
+    from unnest(${sql.array(
+      inputs.map(({ id }) => id),
+      bigintOid,
+    )}::bigint[], ${sql.array(inputs.map(({ name }) => name))}::text[]) as input (id, name)`;
 }
 
 async function insertOutputs(

@@ -1,5 +1,5 @@
 import { statesBefore } from "../job-states.ts";
-import type { Database, Sql } from "../sql.ts";
+import { bigintOid, type Database, type Sql } from "../sql.ts";
 import type { JobOwnership } from "../rows.ts";
 import { trimInfo } from "./finish-job.ts";
 import { releaseDependents } from "./release-dependents.ts";
@@ -52,7 +52,7 @@ async function resume(sql: Sql, jobIds: readonly number[]): Promise<number[]> {
           join dataset_state s on s.dataset_id = a.dataset_id
           where i.job_id = job.id and s.state in ('new', 'upload', 'queued', 'running', 'paused', 'setting_metadata')
         ) then 'waiting' else 'new' end
-      where id = any(${sql.array([...jobIds])}) and state = 'paused'
+      where id = any(${sql.array([...jobIds], bigintOid)}) and state = 'paused'
       returning id, state
     ), history as (
       insert into job_state_history (job_id, state) select id, state from changed
@@ -67,6 +67,6 @@ async function pausedDependents(sql: Sql, jobIds: readonly number[]): Promise<nu
     join history_dataset_association a on a.dataset_id = d.id
     join job_to_input_dataset i on i.dataset_id = a.id
     join job on job.id = i.job_id
-    where d.job_id = any(${sql.array([...jobIds])}) and job.state = 'paused'`;
+    where d.job_id = any(${sql.array([...jobIds], bigintOid)}) and job.state = 'paused'`;
   return rows.map(({ id }) => id);
 }

@@ -1,4 +1,4 @@
-import type { Sql } from "../sql.ts";
+import { bigintOid, type Sql } from "../sql.ts";
 
 /** Why a job cannot run now, from the states of its inputs; in Galaxy's words (galaxy.md 4.5, 4.10). */
 export const inputInErrorInfo =
@@ -15,7 +15,7 @@ export const inputDeletedInfo = "An input dataset was deleted before the job sta
 export async function releaseDependents(sql: Sql, jobIds: readonly number[]): Promise<void> {
   let changed = [...jobIds];
   while (changed.length > 0) {
-    await sql`select id from dataset where job_id = any(${sql.array(changed)}) order by id for no key update`;
+    await sql`select id from dataset where job_id = any(${sql.array(changed, bigintOid)}) order by id for no key update`;
     const waiting = await sql<{ id: number }[]>`
       select job.id from job
       where job.state = 'waiting' and job.id in (
@@ -23,7 +23,7 @@ export async function releaseDependents(sql: Sql, jobIds: readonly number[]): Pr
         from dataset d
         join history_dataset_association a on a.dataset_id = d.id
         join job_to_input_dataset i on i.dataset_id = a.id
-        where d.job_id = any(${sql.array(changed)}))
+        where d.job_id = any(${sql.array(changed, bigintOid)}))
       order by job.id for no key update`;
     changed =
       waiting.length === 0
@@ -44,7 +44,7 @@ async function decide(sql: Sql, jobIds: readonly number[]): Promise<number[]> {
       join history_dataset_association a on a.id = i.dataset_id
       join dataset d on d.id = a.dataset_id
       join dataset_state s on s.dataset_id = d.id
-      where i.job_id = any(${sql.array([...jobIds])})
+      where i.job_id = any(${sql.array([...jobIds], bigintOid)})
     ), verdict as (
       select job_id,
         case

@@ -1,11 +1,17 @@
-import type { Sql } from "../sql.ts";
+import { bigintOid, type Sql } from "../sql.ts";
 import type { JobOwnership } from "../rows.ts";
 
 /** Gives claimed jobs that were not started back to what they were assigned to. @returns the ids that were given back */
 export async function releaseJobsIfNew(sql: Sql, jobs: readonly JobOwnership[]): Promise<number[]> {
   const rows = await sql<{ id: number }[]>`
     update job set handler = assigned_handler, incarnation_id = null, update_time = now()
-    from unnest(${sql.array(jobs.map(({ id }) => id))}::bigint[], ${sql.array(jobs.map(({ fence }) => fence))}::bigint[]) as mine (id, fence)
+    from unnest(${sql.array(
+      jobs.map(({ id }) => id),
+      bigintOid,
+    )}::bigint[], ${sql.array(
+      jobs.map(({ fence }) => fence),
+      bigintOid,
+    )}::bigint[]) as mine (id, fence)
     where job.id = mine.id and job.fence = mine.fence and job.state = 'new'
     returning job.id`;
   return rows.map(({ id }) => id);
