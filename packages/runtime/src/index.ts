@@ -33,3 +33,5 @@ export { untilReady } from "./until-ready.ts";
 export type { UntilReadyOptions } from "./until-ready.ts";
 export { bootId, isAlive, ownIdentity, processStartTime } from "./process/process-identity.ts";
 export type { ProcessIdentity } from "./process/process-identity.ts";
+export { locateDatabase } from "./locate-database.ts";
+export type { LocatedDatabase } from "./locate-database.ts";
