@@ -1,0 +1,50 @@
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect } from "chai";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..", "..");
+
+/** The files of the repository; in a tree without git, nothing to say. */
+function tracked(pattern: RegExp): string[] {
+  const listing = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"], { cwd: root, encoding: "utf8" });
+  return listing.split("\n").filter((file) => pattern.test(file));
+}
+
+const sources = () => tracked(/^packages\/.*\.tsx?$/);
+const read = (file: string) => readFileSync(join(root, file), "utf8");
+
+describe("the source tree", () => {
+  it("has no file named after nothing", () => {
+    const vague = /^(utils?|helpers?|common|manager|misc|stuff)\.(ts|tsx|mjs)$/;
+    expect(sources().filter((file) => vague.test(basename(file)))).to.deep.equal([]);
+  });
+
+  it("keeps SQL in shared-db", () => {
+    const statement = /\b(sql|database|connection)(<[^`]*>)?`/;
+    const strays = sources().filter((file) => !file.startsWith("packages/shared-db/") && statement.test(read(file)));
+    // The embedded server is asked about itself before shared-db comes into play.
+    expect(strays.filter((file) => !file.startsWith("packages/runtime/src/embedded-postgres/"))).to.deep.equal([]);
+  });
+
+  it("uses no setInterval, whose rounds overlap", () => {
+    const users = sources().filter((file) => !file.startsWith("packages/web/ui/") && /\bsetInterval\(/.test(read(file)));
+    expect(users).to.deep.equal([]);
+  });
+
+  it("promises nothing for later", () => {
+    const open = new RegExp(["TO" + "DO", "FIX" + "ME", "X" + "XX"].map((word) => `\\b${word}\\b`).join("|"));
+    expect([...sources(), ...tracked(/^test\/src\/.*\.ts$/)].filter((file) => open.test(read(file)))).to.deep.equal([]);
+  });
+
+  it("names no registry host in the lock file", () => {
+    expect(read("pnpm-lock.yaml")).to.not.match(/https?:\/\//);
+  });
+
+  it("has a stage for each step of a job that ARCHITECTURE.md names", () => {
+    const stages = tracked(/^packages\/handler\/src\/stages\/.*\.ts$/).map((file) => basename(file));
+    const architecture = read("ARCHITECTURE.md");
+    expect(stages.filter((stage) => !architecture.includes(stage))).to.deep.equal([]);
+  });
+});
