@@ -8,6 +8,7 @@ export * from "./rows.ts";
 export * from "./sql.ts";
 export * from "./sqlstate.ts";
 export * from "./queries/adopt-jobs.ts";
+export * from "./queries/browse-jobs.ts";
 export * from "./queries/claim-jobs.ts";
 export * from "./queries/delete-job.ts";
 export * from "./queries/enqueue-job.ts";

@@ -1,0 +1,13 @@
+import type { Argv } from "yargs";
+import { formatFault } from "@galaxy-jobs/runtime";
+import { configOf, type CommonArguments } from "../session.ts";
+
+export function configCommands(parser: Argv<CommonArguments>): Argv {
+  return parser
+    .command("check", "Check the configuration: every fault, with file and line", {}, (args) => {
+      const config = configOf(args as CommonArguments);
+      for (const warning of config.warnings) process.stdout.write(`warning: ${formatFault(warning)}\n`);
+      process.stdout.write(`${config.file ?? "(all defaults)"} is valid\n`);
+    })
+    .demandCommand(1, "config: say check");
+}

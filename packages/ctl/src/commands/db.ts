@@ -1,0 +1,29 @@
+import type { Argv } from "yargs";
+import { migrate, migrationStatus } from "@galaxy-jobs/shared-db";
+import { withDatabase, type CommonArguments } from "../session.ts";
+
+export function dbCommands(parser: Argv<CommonArguments>): Argv {
+  return parser
+    .command("migrate", "Bring the database to this release's schema", {}, (args) =>
+      withDatabase(args as CommonArguments, async (database) => {
+        const applied = await migrate(database);
+        process.stdout.write(applied.length === 0 ? "nothing to do\n" : `applied ${applied.join(", ")}\n`);
+      }),
+    )
+    .command("status", "Show the schema's version, and what is pending", {}, (args) =>
+      withDatabase(args as CommonArguments, async (database) => {
+        const status = await migrationStatus(database);
+        if ((args as CommonArguments).json === true)
+          process.stdout.write(`${JSON.stringify(status, undefined, 2)}\n`);
+        else {
+          process.stdout.write(
+            `the database is at ${status.current}, this release brings ${status.latest}\n`,
+          );
+          for (const name of status.pending) process.stdout.write(`pending: ${name}\n`);
+        }
+        // A script can ask: 0 only when this release can work on the database as it is.
+        if (status.pending.length > 0 || status.current > status.latest) process.exitCode = 1;
+      }),
+    )
+    .demandCommand(1, "db: say migrate or status");
+}

@@ -1,0 +1,34 @@
+import { readFileSync } from "node:fs";
+import { commandLine } from "@galaxy-jobs/runtime";
+import type { Argv } from "yargs";
+import { configCommands } from "./commands/config.ts";
+import { dbCommands } from "./commands/db.ts";
+import { handlerCommands, poolCommands } from "./commands/handlers.ts";
+import { jobCommands } from "./commands/jobs.ts";
+import { toolCommands } from "./commands/tools.ts";
+import type { CommonArguments } from "./session.ts";
+
+const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
+  version: string;
+};
+
+const parser = commandLine("galaxyctl", process.argv.slice(2))
+  .usage("$0 <command>\n\nLooks after an instance of galaxy-jobs.")
+  .option("config-file", { alias: "c", type: "string", requiresArg: true, describe: "The galaxy.yml" })
+  .option("json", { type: "boolean", describe: "Machine-readable output" })
+  .version(version) as unknown as Argv<CommonArguments>;
+
+try {
+  await parser
+    .command("db", "The database's schema", (db) => dbCommands(db as Argv<CommonArguments>))
+    .command("handlers", "Handlers", (handlers) => handlerCommands(handlers as Argv<CommonArguments>))
+    .command("pools", "Pools of handlers", (pools) => poolCommands(pools as Argv<CommonArguments>))
+    .command("jobs", "Jobs", (jobs) => jobCommands(jobs as Argv<CommonArguments>))
+    .command("config", "The configuration", (config) => configCommands(config as Argv<CommonArguments>))
+    .command("tools", "Tools", (tools) => toolCommands(tools as Argv<CommonArguments>))
+    .demandCommand(1, "say what to do")
+    .parseAsync();
+} catch (error) {
+  process.stderr.write(`galaxyctl: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,86 @@
+import {
+  commandLine,
+  daemonOptions,
+  formatFault,
+  poolOption,
+  runDaemon,
+  locateDatabase,
+  type DaemonArguments,
+  type DaemonContext,
+  type GalaxyConfig,
+  type Fault,
+} from "@galaxy-jobs/runtime";
+import { migrate, openWhenReady } from "@galaxy-jobs/shared-db";
+import { handlerTags } from "./assignment/assign-handler.ts";
+import { JobHandler } from "./job-handler.ts";
+import { release } from "./release.ts";
+import { loadToolBox } from "@galaxy-jobs/tools";
+
+const parser = poolOption(daemonOptions(commandLine("galaxy-handler", process.argv.slice(2))))
+  .usage("$0 [options]\n\nA job handler: takes jobs of its pools from the database and runs them.")
+  .example("$0 -c config/galaxy.yml --server-name handler0 --attach-to-pool job-handlers", "untagged jobs")
+  .example(
+    "$0 --server-name handler1 --attach-to-pool job-handlers.special --daemonize",
+    "jobs of the tag special",
+  )
+  .version(release);
+
+await runDaemon({
+  name: "galaxy-handler",
+  arguments: (await parser.parse()) as unknown as DaemonArguments,
+  check: checkHandler,
+  main,
+});
+
+async function main(context: DaemonContext): Promise<void> {
+  const { config, logger } = context;
+  const located = await locateDatabase(config, logger);
+  await context.run({
+    name: "database-server",
+    start: () => Promise.resolve(),
+    stop: () => located.release(),
+  });
+  const database = await openWhenReady(located.connection, {
+    applicationName: `galaxy-handler ${config.serverName}`,
+    onWait: (reason, wait) => logger.warn("database.waiting", { reason, nextTryInMs: wait }),
+  });
+  await context.run({
+    name: "database",
+    start: () => Promise.resolve(),
+    stop: () => database.end({ timeout: 5 }),
+  });
+  const applied = await migrate(database);
+  if (applied.length > 0) logger.info("database.migrated", { migrations: applied });
+  const tools = await loadToolBox(config.toolPaths);
+  for (const fault of tools.faults) logger.warn("tool.faulty", { fault: formatFault(fault) });
+  await context.run(
+    new JobHandler({
+      config,
+      database,
+      toolBox: () => tools,
+      logger,
+      tags: handlerTags(config),
+      onFenced: (error) => context.end(1, error.message),
+    }),
+  );
+}
+
+/** A handler that listens to nothing is a mistake: it would idle for ever. */
+function checkHandler(config: GalaxyConfig): Fault[] {
+  const faults: Fault[] = config.attachToPools
+    .filter((pool) => pool !== "job-handlers" && !/^job-handlers\.[^.\s]+$/.test(pool))
+    .map((pool) => ({
+      key: "--attach-to-pool",
+      message: `${pool} is not a pool of job handlers`,
+      remedy: "write job-handlers, or job-handlers.TAG",
+    }));
+  const defined = config.jobs.handlers.some(({ id }) => id === config.serverName);
+  if (config.attachToPools.length === 0 && !defined) {
+    faults.push({
+      key: "--attach-to-pool",
+      message: `the handler ${config.serverName} belongs to no pool and job_conf does not define it: it would get no jobs`,
+      remedy: "add --attach-to-pool job-handlers, or define it under handling.processes",
+    });
+  }
+  return faults;
+}
