@@ -1,5 +1,6 @@
 import { openDatabase, type Database, type DatabaseAddress } from "@galaxy-jobs/shared-db";
 import { servers } from "./global-setup.ts";
+import type { TestServer } from "./servers.ts";
 
 /** A database of one test file's own, copied from the migrated template. */
 export interface TestDatabase {
@@ -42,10 +43,10 @@ export function withDatabase(which: "embedded" | "system" = "embedded"): TestDat
 
 /** A migrated (or, with `empty`, bare) database to be dropped by the caller. */
 export async function createDatabase(
-  which: "embedded" | "system" = "embedded",
+  which: "embedded" | "system" | TestServer = "embedded",
   options: { empty?: boolean } = {},
 ): Promise<TestDatabase & { drop(): Promise<void> }> {
-  const server = servers[which]!;
+  const server = typeof which === "string" ? servers[which]! : which;
   made += 1;
   const name = `test_${process.pid}_${made}`;
   const admin = openDatabase(server.address, { applicationName: "test-admin", maxConnections: 1 });

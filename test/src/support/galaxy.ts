@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { createDatabase, type TestDatabase } from "./database.ts";
-import { traversableFolder } from "./servers.ts";
+import { traversableFolder, type TestServer } from "./servers.ts";
 import { until } from "./until.ts";
 
 export const repository = join(dirname(fileURLToPath(import.meta.url)), "..", "..", "..");
@@ -97,7 +97,7 @@ export interface Galaxy {
 export async function startGalaxy(
   options: {
     handlers?: readonly string[];
-    which?: "embedded" | "system";
+    which?: "embedded" | "system" | TestServer;
     galaxy?: Record<string, unknown>;
     assign?: string;
     workers?: number;

@@ -14,6 +14,10 @@ export interface TestServer {
   /** A migrated database that others are copied from. */
   readonly template: string;
   stop(): Promise<void>;
+  /** Ends the server as a crash would (SIGQUIT: no checkpoint, every connection cut); only where it is our child. */
+  crash?(): Promise<void>;
+  /** Starts it again after a crash. */
+  restart?(): Promise<void>;
 }
 
 /** The embedded server, in a folder of its own. */
@@ -56,17 +60,30 @@ export async function startSystemServer(): Promise<TestServer | undefined> {
     "fsync=off",
     "max_connections=200",
   ];
-  const server = spawn(join(bin, "postgres"), ["-D", data, ...options.flatMap((option) => ["-c", option])], {
-    stdio: "ignore",
-    ...as,
-  });
-  const ended = once(server, "exit");
-  const address: DatabaseAddress = { host: folder, port: 5432, database: "postgres", user: "galaxy" };
-  return ready(`system PostgreSQL ${version}`, address, async () => {
-    server.kill("SIGINT");
+  const start = () =>
+    spawn(join(bin, "postgres"), ["-D", data, ...options.flatMap((option) => ["-c", option])], {
+      stdio: "ignore",
+      ...as,
+    });
+  let server = start();
+  const end = async (signal: NodeJS.Signals) => {
+    const ended = server.exitCode === null ? once(server, "exit") : Promise.resolve();
+    server.kill(signal);
     await ended;
+  };
+  const address: DatabaseAddress = { host: folder, port: 5432, database: "postgres", user: "galaxy" };
+  const running = await ready(`system PostgreSQL ${version}`, address, async () => {
+    await end("SIGINT");
     await rm(folder, { recursive: true, force: true });
   });
+  return {
+    ...running,
+    crash: () => end("SIGQUIT"),
+    restart: () => {
+      server = start();
+      return Promise.resolve();
+    },
+  };
 }
 
 async function ready(
