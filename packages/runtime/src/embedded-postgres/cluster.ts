@@ -55,6 +55,7 @@ export async function openCluster(
   const folder = path.join(home, "cluster");
   const binaries = await findServerBinaries(user, logger);
   if (!existsSync(folder)) await makeCluster(home, folder, binaries, user, durable, logger, signal);
+  await checkVersion(folder, binaries);
   return {
     folder,
     data: path.join(folder, "data"),
@@ -247,6 +248,15 @@ async function chooseSocketDirectory(folder: string, user: ServerUser | undefine
     );
   }
   return outside;
+}
+
+async function checkVersion(folder: string, binaries: ServerBinaries): Promise<void> {
+  const version = (await readFile(path.join(folder, "data", "PG_VERSION"), "utf8")).trim();
+  if (version === binaries.major) return;
+  throw new Error(
+    `the database in ${folder} was made by PostgreSQL ${version}, the bundled one is ${binaries.major}; ` +
+      `dump it with PostgreSQL ${version} and restore it into a new folder`,
+  );
 }
 
 async function readPassword(folder: string): Promise<string> {

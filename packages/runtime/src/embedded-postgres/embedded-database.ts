@@ -27,6 +27,7 @@ import { DATABASE, PORT, USER, openCluster, type Cluster } from "./cluster.ts";
 import { connectKeeper, refusalOf, type Keeper } from "./keeper.ts";
 import {
   clearPlace,
+  isHeldOff,
   findPostmaster,
   logTail,
   spawnPostmaster,
@@ -48,13 +49,15 @@ export interface EmbeddedDatabase {
   /** A superuser's connection to the database `galaxy` (UTF8, locale C). */
   readonly connection: DatabaseConnection;
   /** Says that this process needs the server no longer; the last one stops it. Close your own connections first. Harmless if repeated. */
-  release(): Promise<void>;
+  release(this: void): Promise<void>;
 }
 
 const LONGEST_START = 30_000;
 /** Crash recovery of a large database takes its time; as long as the server answers, it is waited for. */
 const LONGEST_RECOVERY = 600_000;
 const POLL = 25;
+/** Starts that end at once although nothing is in their way; another one would end the same way. */
+const MOST_ATTEMPTS = 6;
 const LONGEST_PAUSE = 1_000;
 
 /**
@@ -115,6 +118,7 @@ async function enter(
   const begin = performance.now();
   let limit = LONGEST_START;
   let pause = POLL;
+  let attempts = 0;
   let spawned: SpawnedPostmaster | undefined;
   let obstacle: string | undefined;
   for (;;) {
@@ -136,7 +140,10 @@ async function enter(
         obstacle = await clearPlace(cluster);
         if (obstacle === undefined) {
           // One that ended at once lost the race, or never will start: the pauses grow.
-          if (spawned !== undefined) pause = Math.min(pause * 2, LONGEST_PAUSE);
+          if (attempts >= MOST_ATTEMPTS && !(await isHeldOff(cluster)))
+            throw await unusable(cluster, "the server ends at once", error);
+          if (attempts > 0) pause = Math.min(pause * 2, LONGEST_PAUSE);
+          attempts++;
           spawned = await spawnPostmaster(cluster, durable);
         }
       }

@@ -89,6 +89,11 @@ export async function stopPostmaster(cluster: Cluster, postmaster: RunningPostma
   }
 }
 
+/** Whether the last server that ended did so because of another one, or of what is left of one (that we could not see). */
+export async function isHeldOff(cluster: Cluster): Promise<boolean> {
+  return /lock file ".*" already exists|is still in use/.test(await logTail(cluster));
+}
+
 /** The last lines of the server's log, for a message. */
 export async function logTail(cluster: Cluster): Promise<string> {
   const text = await readFile(cluster.log, "utf8").catch(() => "");
@@ -107,7 +112,7 @@ function serverArguments(cluster: Cluster, durable: boolean): string[] {
     logging_collector: "off",
     log_checkpoints: "off",
     log_line_prefix: "%m [%p] %a ",
-    ...(durable ? { fsync: "on" } : { fsync: "off", synchronous_commit: "off", full_page_writes: "off" }),
+    ...(durable ? { fsync: "on" } : { fsync: "off", full_page_writes: "off" }),
   };
   return [
     "-D",

@@ -11,6 +11,8 @@ import { canEnter, type ServerUser } from "./server-user.ts";
 export interface ServerBinaries {
   readonly postgres: string;
   readonly initdb: string;
+  /** e.g. "18" */
+  readonly major: string;
 }
 
 /** Where data and binaries go that the server's account cannot reach at their own place. */
@@ -32,9 +34,11 @@ export async function findServerBinaries(
   const native = (await canEnter(user, path.join(found.native, "bin")))
     ? found.native
     : await copyBinaries(found.native, found.version, logger);
-  const binaries = { postgres: path.join(native, "bin/postgres"), initdb: path.join(native, "bin/initdb") };
+  const postgres = path.join(native, "bin/postgres");
   try {
-    await run(binaries.postgres, ["--version"], { ...user, cwd: "/", timeout: 10_000 });
+    const { stdout } = await run(postgres, ["--version"], { ...user, cwd: "/", timeout: 10_000 });
+    const major = /(\d+)\./.exec(stdout)?.[1] ?? "";
+    return { postgres, initdb: path.join(native, "bin/initdb"), major };
   } catch (error) {
     const { stderr, message } = error as Error & { stderr?: string };
     throw new Error(
@@ -43,7 +47,6 @@ export async function findServerBinaries(
       { cause: error },
     );
   }
-  return binaries;
 }
 
 async function locatePackage(): Promise<{ name: string; native: string; version: string }> {
