@@ -35,3 +35,10 @@ export { bootId, isAlive, ownIdentity, processStartTime } from "./process/proces
 export type { ProcessIdentity } from "./process/process-identity.ts";
 export { locateDatabase } from "./locate-database.ts";
 export type { LocatedDatabase } from "./locate-database.ts";
+export { PidFile } from "./process/pid-file.ts";
+export { SIGNALS, SignalQueue } from "./process/signal-queue.ts";
+export type { KnownSignal, SignalMeaning } from "./process/signal-queue.ts";
+export { commandLine, daemonOptions, findConfigFile, poolOption } from "./process/daemon-options.ts";
+export type { DaemonArguments } from "./process/daemon-options.ts";
+export { runDaemon } from "./process/run-daemon.ts";
+export type { DaemonContext, DaemonOptions } from "./process/run-daemon.ts";

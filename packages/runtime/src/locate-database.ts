@@ -16,5 +16,8 @@ export async function locateDatabase(config: GalaxyConfig, logger?: Logger): Pro
   if (database.kind === "server") {
     return { connection: parseDatabaseConnection(database.url), release: () => Promise.resolve() };
   }
-  return ensureEmbeddedDatabase({ directory: database.directory, ...(logger === undefined ? {} : { logger }) });
+  return ensureEmbeddedDatabase({
+    directory: database.directory,
+    ...(logger === undefined ? {} : { logger }),
+  });
 }
