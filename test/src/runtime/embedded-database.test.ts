@@ -107,7 +107,7 @@ describe("The embedded database", () => {
       expect((await stat(connection.host)).mode & 0o777).to.equal(0o700);
       expect((await stat(join(directory, "cluster", "password"))).mode & 0o777).to.equal(0o600);
       const pid = await livingPostmaster();
-      expect((await stat(`/proc/${pid}`)).uid).to.equal((await stat(join(directory, "cluster"))).uid);
+      expect((await stat(`/proc/${pid}`)).uid).to.equal((await stat(join(directory, "cluster", "data"))).uid);
       if (process.getuid?.() === 0) expect((await stat(`/proc/${pid}`)).uid).to.not.equal(0);
     } finally {
       await sql.end();
@@ -193,7 +193,7 @@ describe("The embedded database", () => {
   it("starts although its pid file names a living process of somebody else", async () => {
     const { connection, release } = await ensureEmbeddedDatabase({ directory, durable: false });
     await release();
-    const { uid, gid } = await stat(join(directory, "cluster"));
+    const { uid, gid } = await stat(join(directory, "cluster", "data"));
     const account = process.getuid?.() === 0 ? { uid, gid } : {};
     const foreigner = spawn("sleep", ["60"], { ...account, cwd: "/", stdio: "ignore" });
     children.push(foreigner);
@@ -238,7 +238,7 @@ describe("The embedded database", () => {
     const error = await ensureEmbeddedDatabase({
       directory,
       durable: false,
-      signal: AbortSignal.timeout(20_000),
+      deadline: 1500,
     }).catch((reason: unknown) => reason as Error);
     expect(error).to.be.instanceOf(Error);
     expect((error as Error).message).to.contain("no_such_setting");

@@ -1,196 +1,224 @@
-/**
- * The PostgreSQL server that comes along, for installations without one of their own.
- *
- * Every process of an installation calls `ensureEmbeddedDatabase` with the same folder; the first one to come makes the cluster
- * and starts the server, the others find it, the last one out stops it. There is no process in charge and no lock file of ours,
- * so nothing of ours can be left behind by kill -9. What decides instead:
- *
- * - Which cluster: `rename`. Data, password and socket folder are made in `making-<pid>-…` and renamed to `cluster`; only one
- *   rename succeeds, the others throw theirs away (cluster.ts).
- * - Which postmaster: PostgreSQL's own lock file postmaster.pid, made with O_EXCL, and its check for shared memory in use. We
- *   only remove that file when it names a process that is not ours, after all backends of the dead server have ended, and by
- *   a rename of which we look at what we got (postmaster.ts). Whoever loses the race sees its postmaster end, and connects
- *   to the winner's.
- * - Who is still in: an advisory lock in the database. Each process keeps one connection (keeper.ts) that holds the lock
- *   shared; it is gone the moment the process is. To leave is to give it back and to try for it exclusively: who gets it is
- *   alone, and nobody can come in while he holds it. If pg_stat_activity shows no other clients either (psql, say), he
- *   sends SIGINT to the verified postmaster and waits for its end.
- * - A process that comes at that moment waits for the shared lock, loses its connection when the server stops, and starts anew.
- *
- * The server runs in a session of its own and outlives its starter. When it dies under us, each keeper notices and all start it
- * again, by the same rules. It listens on a unix socket in a 0700 folder only, never on TCP.
- */
-import { setTimeout as delay } from "node:timers/promises";
-import type { DatabaseConnection } from "../database-connection.ts";
-import { silentLogger, type Logger } from "../log.ts";
-import { DATABASE, PORT, USER, openCluster, type Cluster } from "./cluster.ts";
-import { connectKeeper, refusalOf, type Keeper } from "./keeper.ts";
-import {
-  clearPlace,
-  isHeldOff,
-  findPostmaster,
-  logTail,
-  spawnPostmaster,
-  stopPostmaster,
-  type SpawnedPostmaster,
-} from "./postmaster.ts";
+/*
+The embedded PostgreSQL: a server of our own under the data folder, for those who did not configure one.
 
-export interface EmbeddedDatabaseOptions {
-  /** Holds everything; made if missing. For example `database/postgres`. */
-  readonly directory: string;
-  readonly logger?: Logger;
-  /** False: faster, but a power cut may destroy the data (fsync off). Only the process that starts the server decides. Default true. */
-  readonly durable?: boolean;
-  /** Ends the attempt; without effect once the promise is resolved. */
-  readonly signal?: AbortSignal;
-}
+Nobody is in charge of it. Any number of processes (web worker, handlers, galaxyctl) come and go, several at the same
+moment, each may be killed at any point, and so may the server. This is how they agree without a lock file of ours:
+
+Made once.     A cluster is made under a temporary name and renamed to its place. The rename is the decision: one process
+               succeeds, the others find the place taken. The folder holds everything (data, password, the database
+               `galaxy`), so a cluster that can be seen is complete.
+
+Started once.  Whoever finds no server starts one. PostgreSQL itself lets only one postmaster onto a data directory, the
+               surplus ones end at once. So "start" is not a decision to be made together: everybody loops over
+                   connect; if nothing listens and no postmaster of ours lives, start one; wait a little
+               until connected. That loop also waits out a server that is starting, recovering or stopping, and the last
+               backends of a postmaster that was killed. The postmaster has a session of its own and outlives its starter.
+
+Trusted pids.  A pid in postmaster.pid counts only if that process was started on our data directory. If it is somebody
+               else's (after a reboot), the file is removed, since PostgreSQL would believe it.
+
+In use.        Each user keeps one connection open that holds an advisory lock in shared mode. When it breaks (the server was
+               killed), its owner runs the loop above again: the server comes back without anybody's help.
+
+Stopped last.  Who leaves exchanges the shared lock for the exclusive one, without waiting. Who gets it is alone: it looks
+               that no other client is connected (psql, say), and stops the server while it still holds the lock. A process
+               that connects at this moment waits for its shared lock, loses the connection to the shutdown, is back in its
+               loop, and starts the server again. Two that leave at once cannot both miss the lock: both have given up
+               theirs before they try.
+
+Reached only   by a unix socket in a folder of mode 700, with a password; there is no TCP port at all. PostgreSQL refuses to
+               run as root: for root it runs as `postgres` or `nobody`, who then own the cluster's files.
+*/
+import type { ChildProcess } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import type { DatabaseConnection } from "../database-connection.ts";
+import type { Logger } from "../log.ts";
+import { silentLogger } from "../log.ts";
+import { Loop } from "../loop.ts";
+import { untilReady } from "../until-ready.ts";
+import { findBinaries } from "./binaries.ts";
+import type { PostgresBinaries } from "./binaries.ts";
+import {
+  checkSocketDirectory,
+  connectionTo,
+  isCode,
+  makeCluster,
+  makeSocketDirectory,
+  placeOfCluster,
+  tailOfLog,
+} from "./cluster.ts";
+import type { Cluster } from "./cluster.ts";
+import { findPostmaster, removeForeignLockFiles, startPostmaster, stopPostmaster } from "./postmaster.ts";
+import { Presence } from "./presence.ts";
+import { serverAccount } from "./server-account.ts";
+import type { ServerAccount } from "./server-account.ts";
+
+const START_DEADLINE_MS = 30_000;
+const STOP_PATIENCE_MS = 30_000;
+/** SQLSTATE 28P01 invalid_password, 28000 invalid_authorization_specification, 3D000 invalid_catalog_name. */
+const HOPELESS = ["28P01", "28000", "3D000"];
 
 export interface EmbeddedDatabase {
-  /** A superuser's connection to the database `galaxy` (UTF8, locale C). */
   readonly connection: DatabaseConnection;
-  /** Says that this process needs the server no longer; the last one stops it. Close your own connections first. Harmless if repeated. */
+  /** Leaves; the last to leave stops the server and waits for its end. Close your own connections before. */
   release(this: void): Promise<void>;
 }
 
-const LONGEST_START = 30_000;
-/** Crash recovery of a large database takes its time; as long as the server answers, it is waited for. */
-const LONGEST_RECOVERY = 600_000;
-const POLL = 25;
-/** Starts that end at once although nothing is in their way; another one would end the same way. */
-const MOST_ATTEMPTS = 6;
-const LONGEST_PAUSE = 1_000;
-
 /**
- * Finds or starts the embedded server whose data lie under `directory`, and keeps it running until `release`.
+ * Finds or starts the server whose data are under `directory`, and keeps it there until released: if it dies, it is
+ * started again.
  *
- * @throws Error with the tail of the server's log if it does not come up within 30 s, or says why it cannot at all
+ * @param options.durable false (for tests only) trades safety against power failures for speed
+ * @param options.signal gives up waiting for the server
+ * @param options.deadline ms for the server to accept connections, default 30 s
+ * @throws Error that ends with the last lines of the server's log
  */
-export async function ensureEmbeddedDatabase(options: EmbeddedDatabaseOptions): Promise<EmbeddedDatabase> {
+export async function ensureEmbeddedDatabase(options: {
+  directory: string;
+  logger?: Logger;
+  durable?: boolean;
+  deadline?: number;
+  signal?: AbortSignal;
+}): Promise<EmbeddedDatabase> {
   const logger = options.logger ?? silentLogger;
   const durable = options.durable ?? true;
-  const leaving = new AbortController();
-  const starting = options.signal ?? leaving.signal;
-  const cluster = await openCluster(options.directory, durable, logger, starting);
-  let keeper = await enter(cluster, durable, logger, starting);
-  let comingBack: Promise<Keeper | undefined> | undefined;
-  const watching = watch();
-  let released: Promise<void> | undefined;
-
-  /** Comes in again whenever the server is lost, until this process leaves. */
-  async function watch(): Promise<void> {
-    for (;;) {
-      await keeper.closed;
-      if (leaving.signal.aborted) return;
-      logger.warn("embedded-database.lost", { data: cluster.folder });
-      comingBack = comeBack(cluster, keeper, durable, logger, leaving.signal);
-      const next = await comingBack;
-      if (next === undefined) return;
-      keeper = next;
-    }
-  }
-
-  async function release(): Promise<void> {
-    leaving.abort();
-    await leave(cluster, (await comingBack) ?? keeper, logger);
-    await watching;
-  }
-
-  return {
-    connection: {
-      host: keeper.socketDirectory,
-      port: PORT,
-      database: DATABASE,
-      user: USER,
-      password: cluster.password,
-      ssl: false,
-    },
-    release: () => (released ??= release()),
-  };
-}
-
-/** Connects to the running server, or starts one and connects to that. */
-async function enter(
-  cluster: Cluster,
-  durable: boolean,
-  logger: Logger,
-  signal: AbortSignal,
-): Promise<Keeper> {
-  const begin = performance.now();
-  let limit = LONGEST_START;
-  let pause = POLL;
-  let attempts = 0;
-  let spawned: SpawnedPostmaster | undefined;
-  let obstacle: string | undefined;
-  for (;;) {
-    signal.throwIfAborted();
-    const running = await findPostmaster(cluster);
-    try {
-      const keeper = await connectKeeper(cluster, running?.socketDirectory ?? cluster.socketDirectory);
-      if (spawned?.hasEnded() === false) {
-        logger.info("embedded-database.started", { pid: spawned.pid, data: cluster.folder });
-      }
-      return keeper;
-    } catch (error) {
-      const refusal = refusalOf(error);
-      if (refusal === "recovering") limit = LONGEST_RECOVERY;
-      if (refusal === "fatal" || performance.now() - begin > limit) {
-        throw await unusable(cluster, obstacle, error);
-      }
-      if (refusal === "absent" && spawned?.hasEnded() !== false) {
-        obstacle = await clearPlace(cluster);
-        if (obstacle === undefined) {
-          // One that ended at once lost the race, or never will start: the pauses grow.
-          if (attempts >= MOST_ATTEMPTS && !(await isHeldOff(cluster)))
-            throw await unusable(cluster, "the server ends at once", error);
-          if (attempts > 0) pause = Math.min(pause * 2, LONGEST_PAUSE);
-          attempts++;
-          spawned = await spawnPostmaster(cluster, durable);
-        }
-      }
-    }
-    await delay(pause, undefined, { signal });
-  }
-}
-
-async function unusable(cluster: Cluster, obstacle: string | undefined, cause: unknown): Promise<Error> {
-  const reason = obstacle ?? (cause as Error).message;
-  return new Error(
-    `the embedded database in ${cluster.folder} cannot be used: ${reason}. Its log ends with:\n${await logTail(cluster)}`,
-    { cause },
+  const account = serverAccount();
+  const binaries = findBinaries(account, (folder) =>
+    logger.info("embedded_postgres.binaries_copied", { folder }),
   );
+  const cluster = placeOfCluster(options.directory, account);
+  if (path.dirname(cluster.directory) !== fs.realpathSync(options.directory)) {
+    // The user who runs the server cannot go through the folders above the one that was asked for.
+    logger.warn("embedded_postgres.elsewhere", { wanted: options.directory, directory: cluster.directory });
+  }
+  const made = await makeCluster(cluster, account, binaries, durable);
+  if (made) logger.info("embedded_postgres.made", { directory: cluster.directory, account: account.name });
+  const server = new EmbeddedServer({ cluster, account, binaries, durable, logger });
+  await server.attend(options.deadline ?? START_DEADLINE_MS, options.signal);
+  return server.keep();
 }
 
-async function comeBack(
-  cluster: Cluster,
-  lost: Keeper,
-  durable: boolean,
-  logger: Logger,
-  signal: AbortSignal,
-): Promise<Keeper | undefined> {
-  await lost.close();
-  while (!signal.aborted) {
+class EmbeddedServer {
+  readonly #cluster: Cluster;
+  readonly #account: ServerAccount;
+  readonly #binaries: PostgresBinaries;
+  readonly #durable: boolean;
+  readonly #logger: Logger;
+  #started: ChildProcess | undefined;
+  #presence: Presence | undefined;
+  #connection: DatabaseConnection | undefined;
+
+  constructor(parts: {
+    cluster: Cluster;
+    account: ServerAccount;
+    binaries: PostgresBinaries;
+    durable: boolean;
+    logger: Logger;
+  }) {
+    this.#cluster = parts.cluster;
+    this.#account = parts.account;
+    this.#binaries = parts.binaries;
+    this.#durable = parts.durable;
+    this.#logger = parts.logger;
+  }
+
+  /** Gets a presence in the server, which it starts if need be. */
+  async attend(deadline: number, signal?: AbortSignal): Promise<void> {
     try {
-      return await enter(cluster, durable, logger, signal);
+      this.#presence = await untilReady({
+        attempt: () => this.#connectOrStart(),
+        isRetryable: (error) => !isCode(error, ...HOPELESS),
+        deadline,
+        firstDelay: 20,
+        longestDelay: 200,
+        signal,
+      });
     } catch (error) {
-      if (signal.aborted) return undefined;
-      logger.error("embedded-database.restart-failed", { error });
-      await delay(LONGEST_PAUSE, undefined, { signal }).catch(() => undefined);
+      if (signal?.aborted === true) throw error;
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new Error(
+        `the embedded PostgreSQL in ${this.#cluster.directory} does not answer: ${reason}\n` +
+          `The end of ${this.#cluster.log}:\n${tailOfLog(this.#cluster)}`,
+        { cause: error },
+      );
     }
   }
-  return undefined;
+
+  keep(): EmbeddedDatabase {
+    const keeper = new Loop({
+      name: "embedded-postgres-keeper",
+      work: async (signal) => {
+        await Promise.race([this.#presence?.ended, aborted(signal)]);
+        if (signal.aborted) return 0;
+        this.#logger.warn("embedded_postgres.connection_lost");
+        this.#presence = undefined;
+        await this.attend(START_DEADLINE_MS, signal);
+        this.#logger.info("embedded_postgres.connection_restored");
+        return 0;
+      },
+      onError: (error) => this.#logger.error("embedded_postgres.not_restored", { error }),
+    });
+    void keeper.start();
+    let released: Promise<void> | undefined;
+    if (this.#connection === undefined) throw new Error("keep() comes after attend()");
+    return { connection: this.#connection, release: () => (released ??= this.#leave(keeper)) };
+  }
+
+  async #connectOrStart(): Promise<Presence> {
+    const running = findPostmaster(this.#cluster);
+    // The folder for temporary files, and so the socket, may be another one for the process that started the server.
+    const socketDirectory = running?.socketDirectory ?? makeSocketDirectory(this.#cluster, this.#account);
+    checkSocketDirectory(socketDirectory, this.#account);
+    const connection = connectionTo(this.#cluster, socketDirectory);
+    try {
+      const presence = await Presence.take(connection);
+      this.#connection = connection;
+      return presence;
+    } catch (error) {
+      if (isCode(error, "ENOENT", "ECONNREFUSED") && running === undefined) this.#start(socketDirectory);
+      throw error;
+    }
+  }
+
+  #start(socketDirectory: string): void {
+    const previous = this.#started;
+    if (previous !== undefined && previous.exitCode === null && previous.signalCode === null) return;
+    removeForeignLockFiles(this.#cluster, socketDirectory);
+    const child = startPostmaster(
+      this.#cluster,
+      this.#account,
+      this.#binaries,
+      socketDirectory,
+      this.#durable,
+    );
+    child.once("error", (error) => this.#logger.error("embedded_postgres.cannot_start", { error }));
+    this.#logger.debug("embedded_postgres.starting", { pid: child.pid, directory: this.#cluster.directory });
+    this.#started = child;
+  }
+
+  async #leave(keeper: Loop): Promise<void> {
+    await keeper.stop();
+    const presence = this.#presence;
+    if (presence === undefined) return;
+    try {
+      if (await presence.isLast()) {
+        const ended = await stopPostmaster(this.#cluster, STOP_PATIENCE_MS);
+        if (ended) this.#logger.info("embedded_postgres.stopped", { directory: this.#cluster.directory });
+        else this.#logger.error("embedded_postgres.does_not_stop", { directory: this.#cluster.directory });
+      }
+    } catch (error) {
+      // Somebody else, who left at the same time, has stopped it; or it was killed.
+      this.#logger.debug("embedded_postgres.gone", { error });
+    } finally {
+      await presence.close();
+    }
+  }
 }
 
-async function leave(cluster: Cluster, keeper: Keeper, logger: Logger): Promise<void> {
-  try {
-    if (!(await keeper.becomeLast())) return;
-    const postmaster = await findPostmaster(cluster);
-    if (postmaster === undefined) return;
-    await stopPostmaster(cluster, postmaster);
-    logger.info("embedded-database.stopped", { pid: postmaster.pid, data: cluster.folder });
-  } catch (error) {
-    // A server that is gone already needs no stopping.
-    if (refusalOf(error) === "fatal") throw error;
-  } finally {
-    await keeper.close();
-  }
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
 }
