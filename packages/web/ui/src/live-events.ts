@@ -99,5 +99,5 @@ function poll(): void {
 }
 
 function tell(events: readonly LiveEvent[]): void {
-  for (const listener of [...listeners]) listener(events);
+  for (const listener of listeners) listener(events);
 }
