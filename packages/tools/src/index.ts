@@ -1,1 +1,19 @@
-export {};
+export { buildCommand, type BuiltCommand } from "./build-command.ts";
+export { checkExit, type ExitMessage } from "./check-exit.ts";
+export { checkInputs, type CheckedInputs } from "./check-inputs.ts";
+export { describeInputs, describeOutputs, describeTool, formatsOf } from "./describe-tool.ts";
+export { ExpressionSandbox, ToolExpressionError } from "./expression-sandbox.ts";
+export {
+  dataReferences,
+  mapDataReferences,
+  type DataReference,
+  type FileValue,
+  type InputValue,
+  type InputValues,
+} from "./input-values.ts";
+export { parseTool, type ParsedTool } from "./parse-tool.ts";
+export { ShellContext, UnsafePlaceError } from "./shell-context.ts";
+export { splitTemplate, TemplateError } from "./template.ts";
+export { bundledTools, loadToolBox, ToolBox } from "./tool-box.ts";
+export { userToolSource, type ToolInput, type ToolOutput, type UserToolSource } from "./tool-source.ts";
+export type { Tool } from "./tool.ts";

@@ -128,6 +128,6 @@ function judge(
   return {
     state,
     info: state === "error" ? fatal || `Exit code ${end.exitCode}` : null,
-    messages: messages as JobMessage[],
+    messages: [...messages],
   };
 }
