@@ -82,7 +82,7 @@ export function Labelled({
 }
 
 function hintOf(input: ToolInput): string {
-  const parts = input.help ? [input.help] : [];
+  const parts = input.help ? [/[.!?]$/.test(input.help) ? input.help : `${input.help}.`] : [];
   const hasMin = input.min !== null && input.min !== undefined && input.min !== "";
   const hasMax = input.max !== null && input.max !== undefined && input.max !== "";
   if (input.type === "integer" || input.type === "float") {

@@ -40,7 +40,7 @@ export function JobTimes({ job }: { job: FullJob }) {
       <ol class="timeline" aria-label="States of this job">
         {history.map((entry, index) => (
           <li key={`${entry.state} ${entry.create_time} ${index}`}>
-            <StateBadge state={entry.state} />
+            <StateBadge state={entry.state} past={index < history.length - 1} />
             <span class="quiet">
               <Time at={entry.create_time} withDate={false} />
             </span>

@@ -45,10 +45,11 @@ export function stateWords(state: string): string {
   return LOOKS[state]?.words ?? state;
 }
 
-export function StateBadge({ state }: { state: string }) {
+/** `past`: a state that was left, as in a timeline; nothing turns there. */
+export function StateBadge({ state, past = false }: { state: string; past?: boolean }) {
   const look = LOOKS[state] ?? { words: state, icon: "dot", tone: "idle" };
   return (
-    <span class={`badge tone-${look.tone}`} data-state={state}>
+    <span class={`badge tone-${look.tone}${past ? " past" : ""}`} data-state={state}>
       <Icon name={look.icon} />
       {look.words}
     </span>
