@@ -50,7 +50,7 @@ export function ToolList({ chosen }: { chosen: string | undefined }) {
       ) : null}
       {sections.map(([name, members]) => (
         <div key={name} class="tool-section">
-          {sections.length > 1 || name !== "" ? <h3>{name === "" ? "Other tools" : name}</h3> : null}
+          {sections.length > 1 ? <h3>{name === "" ? "Other tools" : name}</h3> : null}
           <ul class="tool-links">
             {members.map((tool) => (
               <li key={tool.id}>
