@@ -131,7 +131,7 @@ describe("the page in a browser", function () {
     await heading("Sleep").waitFor();
     expect(await page.locator("#field-seconds").inputValue()).to.equal("0");
     await runButton().click();
-    await page.waitForURL((url) => /^\/jobs\//.test(url.pathname) && !url.pathname.endsWith(first));
+    await page.waitForURL((url) => url.pathname.startsWith("/jobs/") && !url.pathname.endsWith(first));
     await jobState("ok").waitFor();
   });
 
