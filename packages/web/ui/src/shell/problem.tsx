@@ -1,4 +1,4 @@
-import { ApiError, wordsOf } from "../api.ts";
+import { wordsOf } from "../api.ts";
 import { Icon } from "./icon.tsx";
 
 /** What went wrong, in a box that screen readers announce, with a way on. */
@@ -11,7 +11,6 @@ export function Problem({
   retry?: (() => void) | undefined;
   title?: string;
 }) {
-  const offline = error instanceof ApiError && error.status === 0;
   return (
     <div class="problem" role="alert">
       <p>
@@ -19,7 +18,6 @@ export function Problem({
         <span>
           {title ? <strong>{title} </strong> : null}
           {wordsOf(error)}
-          {offline ? " What you typed is kept." : ""}
         </span>
       </p>
       {retry ? (
