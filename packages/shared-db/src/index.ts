@@ -23,3 +23,7 @@ export * from "./queries/register-incarnation.ts";
 export * from "./queries/release-dependents.ts";
 export * from "./queries/requeue-job.ts";
 export * from "./queries/release-jobs.ts";
+export * from "./queries/datasets.ts";
+export * from "./queries/histories.ts";
+export * from "./queries/list-jobs.ts";
+export * from "./queries/users.ts";

@@ -1,1 +1,2 @@
-export {};
+export { createApp } from "./create-app.ts";
+export type { WebContext } from "./web-context.ts";

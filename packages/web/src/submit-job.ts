@@ -1,0 +1,99 @@
+import { assignHandler } from "@galaxy-jobs/handler";
+import {
+  channels,
+  ensureDefaultHistory,
+  findDataset,
+  insertJob,
+  type Json,
+  type UserRow,
+} from "@galaxy-jobs/shared-db";
+import { checkInputs, dataReferences, mapDataReferences, type Tool } from "@galaxy-jobs/tools";
+import { ApiError, codes } from "./api-error.ts";
+import { decodeId, ownedDataset, ownedHistory } from "./owned.ts";
+import { dataset, jobSummary } from "./represent.ts";
+import type { WebContext } from "./web-context.ts";
+import { findJob } from "@galaxy-jobs/shared-db";
+
+export interface Submission {
+  readonly user: UserRow;
+  readonly isAdmin: boolean;
+  readonly tool: Tool;
+  readonly historyId: string | undefined;
+  readonly inputs: unknown;
+}
+
+/** Checks a run and writes its job, inputs, outputs and assignment as one transaction (galaxy.md 2.3, 6.4). @throws ApiError */
+export async function submitJob(context: WebContext, submission: Submission) {
+  const { database, ids } = context;
+  const { user, tool } = submission;
+  const checked = checkInputs(tool, submission.inputs);
+  if (!checked.ok) {
+    const data = Object.fromEntries(checked.faults.map((fault) => [fault.key ?? "", sentence(fault)]));
+    throw new ApiError(
+      codes.invalid,
+      checked.faults.map((fault) => `${fault.key ?? ""}: ${sentence(fault)}`).join("; "),
+      data,
+    );
+  }
+  const caller = { user, isAdmin: submission.isAdmin };
+  const inputs = await Promise.all(
+    dataReferences(tool, checked.inputs).map(async ({ name, reference }) => {
+      const row = await ownedDataset(context, caller, decodeId(context, "dataset", reference.id));
+      if (row.deleted || row.purged)
+        throw new ApiError(codes.invalid, `${name}: dataset ${row.hid} (${row.name}) is deleted`, {
+          [name]: "this dataset is deleted",
+        });
+      return { name, id: row.id, hid: row.hid, extension: row.extension };
+    }),
+  );
+  const params = mapDataReferences(tool, checked.inputs, (reference) => ({
+    src: "hda",
+    id: decodeId(context, "dataset", reference.id),
+  }));
+  const historyId =
+    submission.historyId === undefined
+      ? (await ensureDefaultHistory(database, user.id)).id
+      : (await ownedHistory(context, caller, decodeId(context, "history", submission.historyId))).id;
+  const { handler } = assignHandler(context.config, tool.id);
+  const on = inputs.length === 0 ? "" : ` on data ${[...new Set(inputs.map(({ hid }) => hid))].join(", ")}`;
+  const inserted = await database.begin((sql) =>
+    insertJob(sql, {
+      ...{
+        userId: user.id,
+        historyId,
+        toolId: tool.id,
+        toolVersion: tool.version,
+        galaxyVersion: context.release,
+      },
+      params: params as Record<string, Json>,
+      handler,
+      inputs,
+      outputs: tool.outputs.map((output) => ({
+        name: output.name,
+        label: `${output.label ?? tool.name}${on}`.slice(0, 255),
+        extension:
+          output.format ?? inputs.find(({ name }) => name === output.format_source)?.extension ?? "data",
+        visible: output.hidden !== true,
+      })),
+    }),
+  );
+  if (inserted.state === "new") context.hints.send(channels.newJobs, handler);
+  const job = (await findJob(database, inserted.id))!;
+  const outputs = await Promise.all(
+    inserted.outputs.map(async ({ id, name }) => ({
+      ...dataset(ids, (await findDataset(database, id))!),
+      output_name: name,
+    })),
+  );
+  return {
+    outputs,
+    output_collections: [],
+    jobs: [jobSummary(ids, job, submission.isAdmin)],
+    implicit_collections: [],
+    produces_entry_points: false,
+  };
+}
+
+function sentence({ message, remedy }: { message: string; remedy?: string }): string {
+  return remedy === undefined ? message : `${message}; ${remedy}`;
+}

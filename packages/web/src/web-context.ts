@@ -1,0 +1,23 @@
+import type { GalaxyConfig, Logger } from "@galaxy-jobs/runtime";
+import type { Database, IdEncoder, UserRow } from "@galaxy-jobs/shared-db";
+import type { ToolBox } from "@galaxy-jobs/tools";
+import type { EventFeed } from "./event-feed.ts";
+import type { Hints } from "./hints.ts";
+
+/** What every route works with. */
+export interface WebContext {
+  readonly config: GalaxyConfig;
+  readonly database: Database;
+  readonly logger: Logger;
+  readonly ids: IdEncoder;
+  readonly toolBox: () => ToolBox;
+  readonly feed: EventFeed;
+  readonly hints: Hints;
+  readonly release: string;
+}
+
+/** Who asks. The bootstrap key is an administrator without a user. */
+export interface Caller {
+  readonly user: UserRow | undefined;
+  readonly isAdmin: boolean;
+}
