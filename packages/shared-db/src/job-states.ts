@@ -33,7 +33,7 @@ export const legalChanges: Readonly<Record<JobState, readonly JobState[]>> = {
   queued: ["running", "ok", "error", "new", "resubmitted", "deleting", "stopping"],
   running: ["ok", "error", "resubmitted", "deleting", "stopping"],
   // Somebody asked for its end; its handler still has to kill and confirm.
-  deleting: ["deleted", "error"],
+  deleting: ["deleted"],
   stopping: ["stopped", "ok", "error", "deleting"],
   stopped: ["ok", "error"],
   deleted: [],

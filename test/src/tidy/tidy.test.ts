@@ -8,7 +8,10 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..", "..");
 
 /** The files of the repository; in a tree without git, nothing to say. */
 function tracked(pattern: RegExp): string[] {
-  const listing = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"], { cwd: root, encoding: "utf8" });
+  const listing = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"], {
+    cwd: root,
+    encoding: "utf8",
+  });
   return listing.split("\n").filter((file) => pattern.test(file));
 }
 
@@ -23,19 +26,27 @@ describe("the source tree", () => {
 
   it("keeps SQL in shared-db", () => {
     const statement = /\b(sql|database|connection)(<[^`]*>)?`/;
-    const strays = sources().filter((file) => !file.startsWith("packages/shared-db/") && statement.test(read(file)));
+    const strays = sources().filter(
+      (file) => !file.startsWith("packages/shared-db/") && statement.test(read(file)),
+    );
     // The embedded server is asked about itself before shared-db comes into play.
-    expect(strays.filter((file) => !file.startsWith("packages/runtime/src/embedded-postgres/"))).to.deep.equal([]);
+    expect(
+      strays.filter((file) => !file.startsWith("packages/runtime/src/embedded-postgres/")),
+    ).to.deep.equal([]);
   });
 
   it("uses no setInterval, whose rounds overlap", () => {
-    const users = sources().filter((file) => !file.startsWith("packages/web/ui/") && /\bsetInterval\(/.test(read(file)));
+    const users = sources().filter(
+      (file) => !file.startsWith("packages/web/ui/") && /\bsetInterval\(/.test(read(file)),
+    );
     expect(users).to.deep.equal([]);
   });
 
   it("promises nothing for later", () => {
     const open = new RegExp(["TO" + "DO", "FIX" + "ME", "X" + "XX"].map((word) => `\\b${word}\\b`).join("|"));
-    expect([...sources(), ...tracked(/^test\/src\/.*\.ts$/)].filter((file) => open.test(read(file)))).to.deep.equal([]);
+    expect(
+      [...sources(), ...tracked(/^test\/src\/.*\.ts$/)].filter((file) => open.test(read(file))),
+    ).to.deep.equal([]);
   });
 
   it("names no registry host in the lock file", () => {
