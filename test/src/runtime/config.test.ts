@@ -204,7 +204,12 @@ describe("A database address", () => {
   const parse = parseDatabaseConnection;
   it("is read in SQLAlchemy's spelling", () => {
     expect(parse("postgresql+psycopg2://u:p%40ss@h:5433/db?sslmode=require")).to.deep.equal({
-      ...{ host: "h", port: 5433, database: "db", user: "u", password: "p@ss", ssl: "require" },
+      host: "h",
+      port: 5433,
+      database: "db",
+      user: "u",
+      password: "p@ss",
+      ssl: "require",
     });
     expect(parse("postgresql:///db?host=/var/run/postgresql")).to.include({
       host: "/var/run/postgresql",

@@ -26,7 +26,7 @@ describe("The log", () => {
     const all = await lines("json", { tool: nasty });
     expect(all).to.have.length(2);
     expect(all[0]).to.match(/^\d{4}-\d\d-\d\dT\S+Z INFO +job\.finished server=main job=7 tool="a\\nb/);
-    expect(all[0]).not.to.match(/[\u0000-\u001f\u2028]/);
+    expect(all[0]).not.to.match(/[\p{Cc}\p{Zl}]/u);
     expect(JSON.parse(all[1] ?? "")).to.include({
       level: "info",
       event: "job.finished",
@@ -50,8 +50,9 @@ describe("The log", () => {
     circle["self"] = circle;
     const error = new Error("no room", { cause: new Error("disk full") });
     const [json] = await lines("json", { error, circle });
-    const event = JSON.parse(json ?? "") as { error: { message: string; stack: string } };
+    const event = JSON.parse(json ?? "") as { error: { message: string; stack: string }; circle: unknown };
     expect(event.error.message).to.equal("no room: disk full");
+    expect(event.circle).to.deep.equal({ big: "5", self: "(cycle)" });
     expect(event.error.stack).to.include("log.test");
   });
 

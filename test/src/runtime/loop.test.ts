@@ -1,5 +1,4 @@
-import { once } from "node:events";
-import { EventEmitter } from "node:events";
+import { EventEmitter, once } from "node:events";
 import { expect } from "chai";
 import { Loop, ServiceGroup, untilReady, type Service } from "@galaxy-jobs/runtime";
 
@@ -39,12 +38,17 @@ describe("The loop", () => {
         events.emit("recovered");
         return Promise.resolve(never);
       },
-      onError: (error) => errors.push((error as Error).message),
+      onError: (error) => {
+        errors.push((error as Error).message);
+        throw new Error("the one who is told fails too");
+      },
       errorDelay: 0,
     });
     const recovered = once(events, "recovered");
+    const warning = once(process, "warning");
     await loop.start();
     await recovered;
+    expect(String((await warning)[0])).to.include("the one who is told fails too");
     await loop.stop();
     expect(errors).to.deep.equal(["round 1", "round 2"]);
   });

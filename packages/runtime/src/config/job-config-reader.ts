@@ -231,7 +231,7 @@ class JobConfigReader {
     const runner = settings["runner"];
     if (runner === undefined) this.#fault(at, "runner is required");
     else if (typeof runner !== "string" || !Object.hasOwn(runners, runner)) {
-      const remedy = suggestion(shownValue(runner), Object.keys(runners)).remedy;
+      const remedy = suggestion(typeof runner === "string" ? runner : "", Object.keys(runners)).remedy;
       this.#fault([...at, "runner"], `there is no runner ${shownValue(runner)}`, remedy);
     }
     const params: Record<string, unknown> = {};
