@@ -15,7 +15,12 @@ async function buildPage() {
   const built = existsSync(join(web, "dist", "ui", "index.html"));
   if (built && existsSync(stamp) && readFileSync(stamp, "utf8") === digest) return;
   await must("Checking the page's types", bin("tsc"), ["-p", join(web, "ui")]);
-  await must("Bundling the page", join(web, "node_modules", ".bin", "vite"), ["build", "--logLevel", "warn"], { cwd: web });
+  await must(
+    "Bundling the page",
+    join(web, "node_modules", ".bin", "vite"),
+    ["build", "--logLevel", "warn"],
+    { cwd: web },
+  );
   writeFileSync(stamp, digest);
 }
 
@@ -35,5 +40,7 @@ function filesOf(path) {
     }
   })();
   if (entries === undefined) return [path];
-  return entries.filter(({ name }) => name !== "node_modules").flatMap(({ name }) => filesOf(join(path, name)));
+  return entries
+    .filter(({ name }) => name !== "node_modules")
+    .flatMap(({ name }) => filesOf(join(path, name)));
 }

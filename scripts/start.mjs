@@ -11,7 +11,9 @@ if (built !== 0) process.exit(built);
 
 const given = process.argv.slice(2);
 const config = ["config/galaxy.yml", "config/galaxy.yml.sample"].find((file) => existsSync(join(root, file)));
-const args = given.some((word) => word === "-c" || word.startsWith("--config-file")) ? given : ["-c", config, ...given];
+const args = given.some((word) => word === "-c" || word.startsWith("--config-file"))
+  ? given
+  : ["-c", config, ...given];
 
 const children = [];
 let stopping = false;

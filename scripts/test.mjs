@@ -13,4 +13,6 @@ await must("Format check (npm run format mends it)", bin("oxfmt"), ["--check", "
 const areas = process.argv.slice(2);
 const files = (areas.length === 0 ? ["**"] : areas).map((area) => `dist/${area}/**/*.test.js`);
 const mocha = join(root, "test", "node_modules", ".bin", "mocha");
-process.exit(await run(mocha, [...(areas.length === 0 ? ["dist/**/*.test.js"] : files)], { cwd: join(root, "test") }));
+process.exit(
+  await run(mocha, [...(areas.length === 0 ? ["dist/**/*.test.js"] : files)], { cwd: join(root, "test") }),
+);

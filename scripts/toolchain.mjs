@@ -33,7 +33,13 @@ export async function install() {
   const stamp = join(root, "node_modules", ".modules.yaml");
   const lock = join(root, "node_modules", ".pnpm", "lock.yaml");
   const wanted = readFileSync(join(root, "pnpm-lock.yaml"), "utf8");
-  if (existsSync(stamp) && existsSync(lock) && readFileSync(lock, "utf8") === wanted && existsSync(bin("tsc"))) return;
+  if (
+    existsSync(stamp) &&
+    existsSync(lock) &&
+    readFileSync(lock, "utf8") === wanted &&
+    existsSync(bin("tsc"))
+  )
+    return;
   console.log("Installing dependencies …");
   const quiet = ["--frozen-lockfile", "--reporter=append-only", "--loglevel=warn"];
   // CI=true: pnpm asks no questions.
@@ -44,7 +50,9 @@ export async function install() {
 function checkNode() {
   const [major, minor] = process.versions.node.split(".").map(Number);
   if (major < 20 || (major === 20 && minor < 19)) {
-    console.error(`galaxy-jobs needs Node 20.19 or newer; this is ${process.versions.node}. See https://nodejs.org`);
+    console.error(
+      `galaxy-jobs needs Node 20.19 or newer; this is ${process.versions.node}. See https://nodejs.org`,
+    );
     process.exit(1);
   }
 }

@@ -26,6 +26,5 @@ export function printRows<Row extends object>(
 export function cell(value: unknown): string {
   if (value === null || value === undefined) return "";
   const text = value instanceof Date ? value.toISOString().slice(0, 19) : String(value as string | number);
-  // oxlint-disable-next-line no-control-regex
   return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, " ");
 }

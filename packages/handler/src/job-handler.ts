@@ -176,8 +176,13 @@ export class JobHandler implements Service {
     const destination = context.config.jobs.destinations[context.config.jobs.defaultDestination]!;
     const queued = await context.untilWritten("queue", job.id, () =>
       enqueueJobIfClaimed(database, {
-        ...{ id: job.id, fence: job.fence, runnerName: destination.runner },
-        ...{ destinationId: destination.id, destinationParams: destination.params as Record<string, never> },
+        id: job.id,
+        fence: job.fence,
+        runnerName: destination.runner,
+        ...{
+          destinationId: destination.id,
+          destinationParams: destination.params as Record<string, never>,
+        },
       }),
     );
     if (!queued) return this.#letGo(context, hand);

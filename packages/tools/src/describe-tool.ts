@@ -59,19 +59,19 @@ function describeInput(input: ToolInput): object {
       };
     case "repeat":
       return {
-        ...{
-          ...common,
-          model_class: "Repeat",
-          title: common.label,
-          min: input.min ?? 0,
-          max: input.max ?? null,
-          default: input.min ?? 0,
-        },
+        ...common,
+        model_class: "Repeat",
+        title: common.label,
+        min: input.min ?? 0,
+        max: input.max ?? null,
+        default: input.min ?? 0,
         inputs: input.parameters.map(describeInput),
       };
     case "conditional":
       return {
-        ...{ ...common, model_class: "Conditional", test_param: describeInput(input.test_parameter) },
+        ...common,
+        model_class: "Conditional",
+        test_param: describeInput(input.test_parameter),
         cases: input.whens.map(({ discriminator, parameters }) => ({
           model_class: "ConditionalWhen",
           value: String(discriminator),
@@ -97,11 +97,13 @@ function describeLeaf(input: LeafInput): object {
     case "integer":
     case "float":
       return {
+        ...optional,
+        model_class: input.type === "integer" ? "IntegerToolParameter" : "FloatToolParameter",
         ...{
-          ...optional,
-          model_class: input.type === "integer" ? "IntegerToolParameter" : "FloatToolParameter",
+          value: input.value ?? null,
+          min: input.min ?? null,
+          max: input.max ?? null,
         },
-        ...{ value: input.value ?? null, min: input.min ?? null, max: input.max ?? null },
       };
     case "text":
       return {
@@ -116,7 +118,9 @@ function describeLeaf(input: LeafInput): object {
       const selected = input.options.filter((option) => option.selected === true).map(({ value }) => value);
       const fallback = input.optional === true ? null : (input.options[0]?.value ?? null);
       return {
-        ...{ ...optional, model_class: "SelectToolParameter", multiple: input.multiple ?? false },
+        ...optional,
+        model_class: "SelectToolParameter",
+        multiple: input.multiple ?? false,
         value: input.multiple === true ? selected : (selected[0] ?? fallback),
         options: input.options.map(({ label, value, selected: isSelected }) => [
           label ?? value,
@@ -127,8 +131,15 @@ function describeLeaf(input: LeafInput): object {
     }
     case "data":
       return {
-        ...{ ...optional, model_class: "DataToolParameter", multiple: input.multiple ?? false },
-        ...{ extensions: formatsOf(input), value: null, min: input.min ?? null, max: input.max ?? null },
+        ...optional,
+        model_class: "DataToolParameter",
+        multiple: input.multiple ?? false,
+        ...{
+          extensions: formatsOf(input),
+          value: null,
+          min: input.min ?? null,
+          max: input.max ?? null,
+        },
       };
   }
 }

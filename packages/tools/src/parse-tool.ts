@@ -28,8 +28,17 @@ export function parseTool(text: string, file: string): ParsedTool {
   const linter = new Linter(source, document, file);
   linter.check();
   const tool: Tool = {
-    ...{ id: source.id, name: source.name, version: source.version, description: source.description ?? "" },
-    ...{ file, text, source, inputs: source.inputs, outputs: source.outputs },
+    id: source.id,
+    name: source.name,
+    version: source.version,
+    description: source.description ?? "",
+    ...{
+      file,
+      text,
+      source,
+      inputs: source.inputs,
+      outputs: source.outputs,
+    },
   };
   return {
     tool: linter.faults.length > 0 ? undefined : tool,

@@ -114,23 +114,19 @@ function answerError({ logger }: WebContext) {
     for (const header of ["content-disposition", "content-type", "cache-control"])
       response.removeHeader(header);
     if (known !== undefined) {
-      response
-        .status(known.status)
-        .json({
-          err_msg: known.message,
-          err_code: known.code,
-          ...(known.data === undefined ? {} : { err_data: known.data }),
-        });
+      response.status(known.status).json({
+        err_msg: known.message,
+        err_code: known.code,
+        ...(known.data === undefined ? {} : { err_data: known.data }),
+      });
       return;
     }
     const id = randomUUID();
     logger.error("web.error", { id, method: request.method, path: request.originalUrl.split("?")[0], error });
-    response
-      .status(500)
-      .json({
-        err_msg: `an internal error; the administrator finds it in the log as ${id}`,
-        err_code: codes.internal,
-      });
+    response.status(500).json({
+      err_msg: `an internal error; the administrator finds it in the log as ${id}`,
+      err_code: codes.internal,
+    });
   };
 }
 

@@ -2,14 +2,12 @@ import { open } from "node:fs/promises";
 
 /** What a browser is told about a datatype's content. Anything it could run, or that is not known, is downloaded as bytes. */
 const contentTypes: Readonly<Record<string, string>> = {
-  ...{
-    txt: "text/plain",
-    tabular: "text/plain",
-    tsv: "text/plain",
-    csv: "text/plain",
-    bed: "text/plain",
-    fasta: "text/plain",
-  },
+  txt: "text/plain",
+  tabular: "text/plain",
+  tsv: "text/plain",
+  csv: "text/plain",
+  bed: "text/plain",
+  fasta: "text/plain",
   ...{
     fastq: "text/plain",
     gff: "text/plain",
@@ -18,21 +16,23 @@ const contentTypes: Readonly<Record<string, string>> = {
     sam: "text/plain",
     json: "application/json",
   },
-  ...{ png: "image/png", jpg: "image/jpeg", gif: "image/gif" },
+  ...{
+    png: "image/png",
+    jpg: "image/jpeg",
+    gif: "image/gif",
+  },
 };
 
 const byFileName: Readonly<Record<string, string>> = {
-  ...{
-    txt: "txt",
-    text: "txt",
-    log: "txt",
-    tsv: "tabular",
-    tab: "tabular",
-    csv: "csv",
-    bed: "bed",
-    fa: "fasta",
-    fasta: "fasta",
-  },
+  txt: "txt",
+  text: "txt",
+  log: "txt",
+  tsv: "tabular",
+  tab: "tabular",
+  csv: "csv",
+  bed: "bed",
+  fa: "fasta",
+  fasta: "fasta",
   ...{
     fq: "fastq",
     fastq: "fastq",
@@ -71,7 +71,6 @@ export function contentOf(extension: string): { readonly type: string; readonly 
 /** A client's file name as a dataset's name: its last part, without control characters, 255 characters at most. */
 export function displayName(fileName: string): string {
   const last = fileName.split(/[/\\]/).at(-1) ?? "";
-  // oxlint-disable-next-line no-control-regex
   const clean = last.replaceAll(/[\u0000-\u001f\u007f]/g, " ").trim();
   return Array.from(clean === "" || clean === "." || clean === ".." ? "Unnamed dataset" : clean)
     .slice(0, 255)

@@ -56,13 +56,21 @@ async function main(context: DaemonContext): Promise<void> {
   if (isWebHandler(config)) {
     await context.run(
       new JobHandler({
-        ...{ config, database, logger, toolBox: () => tools, tags: handlerTags(config) },
+        config,
+        database,
+        logger,
+        toolBox: () => tools,
+        tags: handlerTags(config),
         onFenced: (error) => context.end(1, error.message),
       }),
     );
   }
   const web: WebContext = {
-    ...{ config, database, logger, feed, release },
+    config,
+    database,
+    logger,
+    feed,
+    release,
     ids: await loadIdEncoder(database, config.idSecret),
     toolBox: () => tools,
     hints: new Hints(database, logger),

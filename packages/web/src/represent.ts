@@ -34,14 +34,18 @@ export function jobSummary(ids: IdEncoder, job: JobRow, isAdmin: boolean) {
 export function dataset(ids: IdEncoder, row: HistoryDatasetRow) {
   const id = ids.encode("dataset", row.id);
   return {
+    id,
+    dataset_id: id,
+    hda_ldda: "hda",
+    model_class: "HistoryDatasetAssociation",
+    history_content_type: "dataset",
     ...{
-      id,
-      dataset_id: id,
-      hda_ldda: "hda",
-      model_class: "HistoryDatasetAssociation",
-      history_content_type: "dataset",
+      hid: row.hid,
+      name: row.name,
+      state: row.state,
+      extension: row.extension,
+      file_ext: row.extension,
     },
-    ...{ hid: row.hid, name: row.name, state: row.state, extension: row.extension, file_ext: row.extension },
     ...{
       file_size: row.fileSize ?? 0,
       genome_build: "?",
@@ -60,22 +64,27 @@ export function dataset(ids: IdEncoder, row: HistoryDatasetRow) {
     },
     creating_job: row.creatingJobId === null ? null : ids.encode("job", row.creatingJobId),
     download_url: `/api/datasets/${id}/display?to_ext=${row.extension}`,
-    ...{ create_time: time(row.createTime), update_time: time(row.updateTime), url: `/api/datasets/${id}` },
+    ...{
+      create_time: time(row.createTime),
+      update_time: time(row.updateTime),
+      url: `/api/datasets/${id}`,
+    },
   };
 }
 
 export function history(ids: IdEncoder, row: HistoryRow) {
   const id = ids.encode("history", row.id);
   return {
+    model_class: "History",
+    id,
+    name: row.name,
+    deleted: row.deleted,
+    purged: row.purged,
+    tags: [] as string[],
     ...{
-      model_class: "History",
-      id,
-      name: row.name,
-      deleted: row.deleted,
-      purged: row.purged,
-      tags: [] as string[],
+      create_time: time(row.createTime),
+      update_time: time(row.updateTime),
     },
-    ...{ create_time: time(row.createTime), update_time: time(row.updateTime) },
     ...{
       url: `/api/histories/${id}`,
       contents_url: `/api/histories/${id}/contents`,

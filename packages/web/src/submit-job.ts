@@ -58,13 +58,11 @@ export async function submitJob(context: WebContext, submission: Submission) {
   const on = inputs.length === 0 ? "" : ` on data ${[...new Set(inputs.map(({ hid }) => hid))].join(", ")}`;
   const inserted = await database.begin((sql) =>
     insertJob(sql, {
-      ...{
-        userId: user.id,
-        historyId,
-        toolId: tool.id,
-        toolVersion: tool.version,
-        galaxyVersion: context.release,
-      },
+      userId: user.id,
+      historyId,
+      toolId: tool.id,
+      toolVersion: tool.version,
+      galaxyVersion: context.release,
       params: params as Record<string, Json>,
       handler,
       inputs,

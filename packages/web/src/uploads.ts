@@ -146,16 +146,14 @@ export async function makeDatasets(
     for (const [index, item] of placed.entries()) {
       const state = item.size === 0 ? "empty" : "ok";
       const { id } = await insertDataset(sql, {
-        ...{
-          historyId,
-          jobId,
-          state,
-          name: item.name,
-          extension: item.extension,
-          uuid: item.uuid,
-          fileSize: item.size,
-          peek: item.peek,
-        },
+        historyId,
+        jobId,
+        state,
+        name: item.name,
+        extension: item.extension,
+        uuid: item.uuid,
+        fileSize: item.size,
+        peek: item.peek,
       });
       await linkOutput(sql, jobId, id, `output${index}`);
       datasetIds.push(id);

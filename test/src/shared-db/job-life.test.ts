@@ -25,8 +25,16 @@ import {
 import { withDatabase } from "../support/database.ts";
 
 const identity = (serverName: string): HandlerIdentity => ({
-  ...{ serverName, hostname: "here", bootId: "b", pid: 1, pidStartTime: "1" },
-  ...{ tags: ["_default_"], version: "0", protocol: 1 },
+  serverName,
+  hostname: "here",
+  bootId: "b",
+  pid: 1,
+  pidStartTime: "1",
+  ...{
+    tags: ["_default_"],
+    version: "0",
+    protocol: 1,
+  },
 });
 
 for (const which of ["embedded", "system"] as const) {
@@ -44,17 +52,24 @@ for (const which of ["embedded", "system"] as const) {
     const submit = (inputs: number[] = []) =>
       database.sql.begin((sql) =>
         insertJob(sql, {
-          ...{
-            userId: null,
-            historyId,
-            toolId: "t",
-            toolVersion: "1",
-            galaxyVersion: "0",
-            params: {},
-            handler: "_default_",
-          },
-          inputs: inputs.map((id) => ({ name: "input", id })),
-          outputs: [{ name: "out", label: "out", extension: "txt" }],
+          userId: null,
+          historyId,
+          toolId: "t",
+          toolVersion: "1",
+          galaxyVersion: "0",
+          params: {},
+          handler: "_default_",
+          inputs: inputs.map((id) => ({
+            name: "input",
+            id,
+          })),
+          outputs: [
+            {
+              name: "out",
+              label: "out",
+              extension: "txt",
+            },
+          ],
         }),
       );
 
@@ -81,9 +96,26 @@ for (const which of ["embedded", "system"] as const) {
       outputs: readonly { id: number }[],
       state: "ok" | "error" | "deleted" = "ok",
     ): FinishedJob => ({
-      ...{ id: job.id, fence: job.fence, state, info: null, exitCode: 0, messages: [], traceback: null },
-      ...{ toolStdout: "nul\0here", toolStderr: "", jobStdout: "", jobStderr: "" },
-      outputs: outputs.map(({ id }) => ({ id, state: "ok", fileSize: 3, peek: "abc", info: null })),
+      id: job.id,
+      fence: job.fence,
+      state,
+      info: null,
+      exitCode: 0,
+      messages: [],
+      traceback: null,
+      ...{
+        toolStdout: "nul\0here",
+        toolStderr: "",
+        jobStdout: "",
+        jobStderr: "",
+      },
+      outputs: outputs.map(({ id }) => ({
+        id,
+        state: "ok",
+        fileSize: 3,
+        peek: "abc",
+        info: null,
+      })),
     });
 
     const states = async (jobId: number) =>

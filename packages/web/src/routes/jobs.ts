@@ -62,7 +62,9 @@ export function jobRoutes(context: WebContext): Router {
         : { historyId: decodeId(context, "history", query.history_id) }),
       ...(query.date_range_min === undefined ? {} : { since: query.date_range_min }),
       ...(query.date_range_max === undefined ? {} : { until: query.date_range_max }),
-      ...{ orderBy: query.order_by, limit: query.limit, offset: query.offset },
+      orderBy: query.order_by,
+      limit: query.limit,
+      offset: query.offset,
     });
     response.json(jobs.map((job) => jobSummary(ids, job, caller.isAdmin)));
   });
@@ -197,12 +199,10 @@ async function fullJob(context: WebContext, job: JobRow) {
     command_line: job.commandLine,
     stdout: [job.toolStdout, job.jobStdout].filter(Boolean).join("\n"),
     stderr: [job.toolStderr, job.jobStderr].filter(Boolean).join("\n"),
-    ...{
-      tool_stdout: job.toolStdout,
-      tool_stderr: job.toolStderr,
-      job_stdout: job.jobStdout,
-      job_stderr: job.jobStderr,
-    },
+    tool_stdout: job.toolStdout,
+    tool_stderr: job.toolStderr,
+    job_stdout: job.jobStdout,
+    job_stderr: job.jobStderr,
     ...{
       job_messages: job.jobMessages ?? [],
       dependencies: [],
@@ -210,7 +210,11 @@ async function fullJob(context: WebContext, job: JobRow) {
       copied_from_job_id: null,
     },
     user_id: job.userId === null ? null : ids.encode("user", job.userId),
-    ...{ handler: job.handler, start_time: time(job.startTime), end_time: time(job.endTime) },
+    ...{
+      handler: job.handler,
+      start_time: time(job.startTime),
+      end_time: time(job.endTime),
+    },
     state_history: history.map(({ state, createTime, info }) => ({
       state,
       create_time: time(createTime),

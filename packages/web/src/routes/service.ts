@@ -56,19 +56,21 @@ export function serviceRoutes(context: WebContext): Router {
     const handlers = await listHandlers(database);
     response.json(
       handlers.map((handler) => ({
-        ...{
-          server_name: handler.serverName,
-          hostname: handler.hostname,
-          pid: handler.pid,
-          tags: handler.tags,
-          version: handler.version,
-        },
+        server_name: handler.serverName,
+        hostname: handler.hostname,
+        pid: handler.pid,
+        tags: handler.tags,
+        version: handler.version,
         ...{
           start_time: time(handler.startTime),
           heartbeat_time: time(handler.heartbeatTime),
           heartbeat_age: handler.heartbeatAge,
         },
-        jobs: { claimed: handler.jobsClaimed, queued: handler.jobsQueued, running: handler.jobsRunning },
+        jobs: {
+          claimed: handler.jobsClaimed,
+          queued: handler.jobsQueued,
+          running: handler.jobsRunning,
+        },
       })),
     );
   });

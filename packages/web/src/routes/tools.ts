@@ -21,14 +21,12 @@ type Submission = z.infer<typeof submission>;
 
 /** The built-in tool that makes datasets; the web tier does it itself. */
 const uploadTool = {
-  ...{
-    model_class: "Tool",
-    id: "upload1",
-    name: "Upload File",
-    version: "1.0.0",
-    description: "from your computer",
-    labels: [],
-  },
+  model_class: "Tool",
+  id: "upload1",
+  name: "Upload File",
+  version: "1.0.0",
+  description: "from your computer",
+  labels: [],
   ...{
     panel_section_id: "tools",
     panel_section_name: "Tools",
