@@ -179,10 +179,8 @@ export class JobHandler implements Service {
         id: job.id,
         fence: job.fence,
         runnerName: destination.runner,
-        ...{
-          destinationId: destination.id,
-          destinationParams: destination.params as Record<string, never>,
-        },
+        destinationId: destination.id,
+        destinationParams: destination.params as Record<string, never>,
       }),
     );
     if (!queued) return this.#letGo(context, hand);

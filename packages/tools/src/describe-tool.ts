@@ -99,11 +99,9 @@ function describeLeaf(input: LeafInput): object {
       return {
         ...optional,
         model_class: input.type === "integer" ? "IntegerToolParameter" : "FloatToolParameter",
-        ...{
-          value: input.value ?? null,
-          min: input.min ?? null,
-          max: input.max ?? null,
-        },
+        value: input.value ?? null,
+        min: input.min ?? null,
+        max: input.max ?? null,
       };
     case "text":
       return {
@@ -134,12 +132,10 @@ function describeLeaf(input: LeafInput): object {
         ...optional,
         model_class: "DataToolParameter",
         multiple: input.multiple ?? false,
-        ...{
-          extensions: formatsOf(input),
-          value: null,
-          min: input.min ?? null,
-          max: input.max ?? null,
-        },
+        extensions: formatsOf(input),
+        value: null,
+        min: input.min ?? null,
+        max: input.max ?? null,
       };
   }
 }

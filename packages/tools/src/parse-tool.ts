@@ -32,13 +32,11 @@ export function parseTool(text: string, file: string): ParsedTool {
     name: source.name,
     version: source.version,
     description: source.description ?? "",
-    ...{
-      file,
-      text,
-      source,
-      inputs: source.inputs,
-      outputs: source.outputs,
-    },
+    file,
+    text,
+    source,
+    inputs: source.inputs,
+    outputs: source.outputs,
   };
   return {
     tool: linter.faults.length > 0 ? undefined : tool,

@@ -30,11 +30,9 @@ const identity = (serverName: string): HandlerIdentity => ({
   bootId: "b",
   pid: 1,
   pidStartTime: "1",
-  ...{
-    tags: ["_default_"],
-    version: "0",
-    protocol: 1,
-  },
+  tags: ["_default_"],
+  version: "0",
+  protocol: 1,
 });
 
 for (const which of ["embedded", "system"] as const) {
@@ -103,12 +101,10 @@ for (const which of ["embedded", "system"] as const) {
       exitCode: 0,
       messages: [],
       traceback: null,
-      ...{
-        toolStdout: "nul\0here",
-        toolStderr: "",
-        jobStdout: "",
-        jobStderr: "",
-      },
+      toolStdout: "nul\0here",
+      toolStderr: "",
+      jobStdout: "",
+      jobStderr: "",
       outputs: outputs.map(({ id }) => ({
         id,
         state: "ok",

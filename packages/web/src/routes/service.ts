@@ -61,11 +61,9 @@ export function serviceRoutes(context: WebContext): Router {
         pid: handler.pid,
         tags: handler.tags,
         version: handler.version,
-        ...{
-          start_time: time(handler.startTime),
-          heartbeat_time: time(handler.heartbeatTime),
-          heartbeat_age: handler.heartbeatAge,
-        },
+        start_time: time(handler.startTime),
+        heartbeat_time: time(handler.heartbeatTime),
+        heartbeat_age: handler.heartbeatAge,
         jobs: {
           claimed: handler.jobsClaimed,
           queued: handler.jobsQueued,

@@ -27,14 +27,12 @@ const uploadTool = {
   version: "1.0.0",
   description: "from your computer",
   labels: [],
-  ...{
-    panel_section_id: "tools",
-    panel_section_name: "Tools",
-    hidden: "hidden",
-    form_style: "special",
-    inputs: [],
-    outputs: [],
-  },
+  panel_section_id: "tools",
+  panel_section_name: "Tools",
+  hidden: "hidden",
+  form_style: "special",
+  inputs: [],
+  outputs: [],
 };
 
 export function toolRoutes(context: WebContext): Router {
