@@ -48,10 +48,11 @@ function isAssignment(word: string): boolean {
   return /^[A-Za-z_][A-Za-z0-9_]*\+?=/.test(word);
 }
 
-const reserved = new Set([
-  ..."if then elif else fi do done case esac while until for in select function time coproc".split(" "),
-  ...["{", "}", "!", "[[", "]]"],
-]);
+const reserved = new Set(
+  "if then elif else fi do done case esac while until for in select function time coproc { } ! [[ ]]".split(
+    " ",
+  ),
+);
 
 /** Reads a command piece by piece, and fits results to the places between the pieces. */
 export class ShellContext {
