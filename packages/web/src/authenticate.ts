@@ -19,7 +19,10 @@ export async function callerOf(context: WebContext, request: Request): Promise<C
     return { user, isAdmin: isAdmin(context, user.email) };
   }
   if (config.singleUser === undefined) return undefined;
-  return { user: await ensureUser(database, config.singleUser), isAdmin: true };
+  return {
+    user: await ensureUser(database, config.singleUser),
+    isAdmin: isAdmin(context, config.singleUser),
+  };
 }
 
 function isAdmin({ config }: WebContext, email: string): boolean {

@@ -8,8 +8,14 @@ import { buildCommand, ExpressionSandbox, parseTool, type Tool } from "@galaxy-j
 function toolOf(command: string): { tool: Tool | undefined; faults: readonly { message: string }[] } {
   const source = {
     class: "GalaxyUserTool",
-    ...{ id: "probe", name: "Probe", version: "1", shell_command: command },
-    inputs: ["a", "b"].map((name) => ({ name, type: "text" })),
+    id: "probe",
+    name: "Probe",
+    version: "1",
+    shell_command: command,
+    inputs: ["a", "b"].map((name) => ({
+      name,
+      type: "text",
+    })),
   };
   return parseTool(JSON.stringify(source), "probe.yml");
 }
