@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import type { Destination } from "@galaxy-jobs/runtime";
+import type { Destination, EnvironmentEntry } from "@galaxy-jobs/runtime";
 import type { JobFiles } from "./job-directory.ts";
 
 /** What job scripts and tool scripts are written for. */
@@ -15,9 +15,7 @@ export function jobScript(files: JobFiles, destination: Destination): string {
     `#!${shell}`,
     `export HOME=${quote(files.home)} _GALAXY_JOB_HOME_DIR=${quote(files.home)}`,
     `export TMPDIR=${quote(files.tmp)} TMP=${quote(files.tmp)} TEMP=${quote(files.tmp)} _GALAXY_JOB_TMP_DIR=${quote(files.tmp)}`,
-    ...destination.env.map(
-      ({ name, value, raw }) => `${name}=${raw === true ? value : quote(value)}; export ${name}`,
-    ),
+    ...destination.env.map(environmentLine),
     slotsStatement(slots),
     `cd ${quote(files.working)} || exit 1`,
     `${shell} ${quote(files.toolScript)} > ${quote(files.toolStdout)} 2> ${quote(files.toolStderr)} < /dev/null`,
@@ -26,6 +24,17 @@ export function jobScript(files: JobFiles, destination: Destination): string {
     `exit $return_code`,
     "",
   ].join("\n");
+}
+
+function environmentLine(entry: EnvironmentEntry): string {
+  switch (entry.kind) {
+    case "variable":
+      return `${entry.name}=${entry.raw ? entry.value : quote(entry.value)}; export ${entry.name}`;
+    case "file":
+      return `. ${quote(entry.file)}`;
+    case "execute":
+      return entry.command;
+  }
 }
 
 /** GALAXY_SLOTS in Galaxy's order: what a cluster gave, then what is configured, then 1. */

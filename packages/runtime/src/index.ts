@@ -16,11 +16,18 @@ export type { LoadOptions } from "./config/load-galaxy-config.ts";
 export { describeConfig } from "./config/describe-config.ts";
 export type { CleanupJob, GalaxyConfig, HttpAddress, WebConfig } from "./config/galaxy-config.ts";
 export type {
-  AssignmentMethod,
+  AssignmentMethodName,
   Destination,
-  EnvironmentVariable,
+  DestinationLimit,
+  EnvironmentEntry,
+  HandlerDefinition,
   JobConfig,
+  JobLimits,
+  ResourceGroups,
+  ResubmitRule,
   RunnerConfig,
+  ToolClass,
+  ToolMapping,
 } from "./config/job-config.ts";
 export { DEFAULT_JOB_CONFIG } from "./config/job-config.ts";
 export { isLoopback } from "./config/web-config.ts";

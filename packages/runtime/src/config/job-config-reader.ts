@@ -5,17 +5,24 @@ import type { ConfigSource } from "./config-source.ts";
 import { isMapping } from "./config-source.ts";
 import { flag, list, number, text, WrongValue } from "./option-kinds.ts";
 import type { OptionKind } from "./option-kinds.ts";
-import { DEFAULT_JOB_CONFIG } from "./job-config.ts";
+import { DEFAULT_JOB_CONFIG, NO_LIMITS } from "./job-config.ts";
 import type {
-  AssignmentMethod,
+  AssignmentMethodName,
   Destination,
-  EnvironmentVariable,
+  EnvironmentEntry,
   JobConfig,
   RunnerConfig,
 } from "./job-config.ts";
 
 const SECTIONS = ["runners", "handling", "execution", "tools", "resources", "limits"];
-const SUPPORTED_METHODS: readonly AssignmentMethod[] = ["db-skip-locked", "db-self"];
+const SUPPORTED_METHODS: readonly AssignmentMethodName[] = [
+  "mem-self",
+  "db-self",
+  "db-preassign",
+  "mule-message",
+  "db-transaction-isolation",
+  "db-skip-locked",
+];
 const GALAXY_METHODS = `
   mem-self db-self db-preassign db-transaction-isolation db-skip-locked mule-message uwsgi-mule-message`
   .trim()
@@ -66,6 +73,10 @@ class JobConfigReader {
       ...this.#handling(content["handling"]),
       runners,
       ...this.#execution(content["execution"], runners),
+      readyWindowSize: 100,
+      tools: [],
+      resources: { groups: {} },
+      limits: NO_LIMITS,
     };
   }
 
@@ -132,7 +143,7 @@ class JobConfigReader {
     );
   }
 
-  #assign(raw: unknown): AssignmentMethod[] | undefined {
+  #assign(raw: unknown): AssignmentMethodName[] | undefined {
     if (isEmpty(raw)) return undefined;
     const names = this.#value(["handling", "assign"], list, raw) ?? [];
     return names.flatMap((name) => {
@@ -241,10 +252,17 @@ class JobConfigReader {
     }
     if (!isEmpty(settings["params"]))
       Object.assign(params, this.#mapping([...at, "params"], settings["params"]));
-    return { id, runner: String(runner), params, env: this.#env([...at, "env"], settings["env"]) };
+    return {
+      id,
+      runner: String(runner),
+      params,
+      env: this.#env([...at, "env"], settings["env"]),
+      tags: [],
+      resubmit: [],
+    };
   }
 
-  #env(at: DocumentPath, raw: unknown): EnvironmentVariable[] {
+  #env(at: DocumentPath, raw: unknown): EnvironmentEntry[] {
     if (isEmpty(raw)) return [];
     if (!Array.isArray(raw)) {
       this.#fault(at, `expected a list of {name, value}, got ${shownValue(raw)}`);
@@ -272,9 +290,10 @@ class JobConfigReader {
       const written = typeof value === "boolean" ? String(value) : value;
       return [
         {
+          kind: "variable" as const,
           name,
           value: this.#value([...place, "value"], text, written) ?? "",
-          ...(raw === true ? { raw } : {}),
+          raw: raw === true,
         },
       ];
     });
