@@ -49,3 +49,4 @@ export { commandLine, daemonOptions, findConfigFile, poolOption } from "./proces
 export type { DaemonArguments } from "./process/daemon-options.ts";
 export { runDaemon } from "./process/run-daemon.ts";
 export type { DaemonContext, DaemonOptions } from "./process/run-daemon.ts";
+export { isPlainPath } from "./plain-path.ts";

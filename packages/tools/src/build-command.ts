@@ -4,6 +4,9 @@ import { ShellContext, UnsafePlaceError } from "./shell-context.ts";
 import { splitTemplate, type Segment } from "./template.ts";
 import type { Tool } from "./tool.ts";
 import type { InputValues } from "./input-values.ts";
+import type { UserToolSource } from "./tool-source.ts";
+
+type Expression = Segment & { readonly kind: "expression" };
 
 export interface BuiltCommand {
   readonly commandLine: string;
@@ -21,26 +24,49 @@ export async function buildCommand(
   inputs: InputValues,
   sandbox: ExpressionSandbox,
 ): Promise<BuiltCommand> {
-  const render = async (field: string, template: string, shell: boolean): Promise<string> => {
-    const segments = splitTemplate(template);
-    const results = await evaluate(segments, tool, inputs, sandbox);
-    return assemble(tool, field, segments, results, shell);
-  };
-  const commandLine = await render("shell_command", tool.source.shell_command, true);
-  const configFiles: { path: string; content: string }[] = [];
-  for (const [index, file] of tool.source.configfiles.entries()) {
-    const path = file.filename ?? file.name ?? `configfile_${index + 1}`;
-    configFiles.push({
-      path,
-      content: await render(`configfiles[${index}].content`, file.content, isShellFile(path, file.content)),
-    });
-  }
-  return { commandLine, configFiles };
+  const templates = templatesOf(tool);
+  const segments = templates.map(({ template }) => splitTemplate(template));
+  // One call for all of them, so that they share one budget of time.
+  const results = await evaluate(segments.flat(), tool, inputs, sandbox);
+  const [commandLine, ...contents] = templates.map(({ field, shell }, index) =>
+    assemble(tool, field, segments[index]!, results, shell),
+  );
+  const configFiles = configFilePaths(tool.source).map((path, index) => ({
+    path,
+    content: contents[index]!,
+  }));
+  return { commandLine: commandLine!, configFiles };
 }
 
-/** Whether a config file is a shell script, in which results are inserted by their place. */
-export function isShellFile(path: string, content: string): boolean {
-  return /\.(sh|bash)$/.test(path) || /^#!\s*\S*(\/|\s)(ba|da)?sh\b/.test(content);
+function templatesOf(tool: Tool): { field: string; template: string; shell: boolean }[] {
+  const { source } = tool;
+  const paths = configFilePaths(source);
+  return [
+    { field: "shell_command", template: source.shell_command, shell: true },
+    ...source.configfiles.map(({ content }, index) => ({
+      field: `configfiles[${index}].content`,
+      template: content,
+      shell: isShellFile(paths[index]!, content, source.shell_command),
+    })),
+  ];
+}
+
+/** Where each config file is written, relative to the working directory. */
+export function configFilePaths(source: UserToolSource): string[] {
+  return source.configfiles.map(({ filename, name }, index) => filename ?? name ?? `configfile_${index + 1}`);
+}
+
+/**
+ * Whether a config file is a shell script, in which results are inserted by their place: by its name, its first line, or since
+ * the command gives it to a shell.
+ */
+export function isShellFile(path: string, content: string, command: string): boolean {
+  if (/\.(sh|bash|dash|ksh|zsh)$/.test(path)) return true;
+  if (/^#!\s*\S*(\/|\s)(ba|da|k|z)?sh\b/.test(content)) return true;
+  const name = path.replaceAll(/[^\w\s]/g, String.raw`\$&`);
+  return new RegExp(
+    String.raw`(^|[\s;&|(/])((ba|da|k|z)?sh(\s+-\S+)*|\.|source)\s+["']?(\./)?${name}(?![\w./-])`,
+  ).test(command);
 }
 
 async function evaluate(
@@ -48,16 +74,22 @@ async function evaluate(
   tool: Tool,
   inputs: InputValues,
   sandbox: ExpressionSandbox,
-): Promise<Evaluation[]> {
-  const expressions = segments.filter((segment) => segment.kind === "expression");
-  const results = expressions.map(({ source, body }) => (body ? undefined : plainReference(source, inputs)));
-  const open = expressions.filter((_, index) => results[index] === undefined);
-  if (open.length === 0) return results as Evaluation[];
+): Promise<ReadonlyMap<Segment, Evaluation>> {
+  const results = new Map<Segment, Evaluation>();
+  const open: Expression[] = [];
+  for (const segment of segments) {
+    if (segment.kind !== "expression") continue;
+    const result = segment.body ? undefined : plainReference(segment.source, inputs);
+    if (result === undefined) open.push(segment);
+    else results.set(segment, result);
+  }
+  if (open.length === 0) return results;
   const library = tool.source.requirements.flatMap((requirement) =>
     requirement.type === "javascript" ? (requirement as { expression_lib: string[] }).expression_lib : [],
   );
-  const computed = [...(await sandbox.evaluate(inputs, library, open))];
-  return results.map((result) => result ?? computed.shift()!);
+  const computed = await sandbox.evaluate(inputs, library, open);
+  open.forEach((segment, index) => results.set(segment, computed[index]!));
+  return results;
 }
 
 /** `inputs.a.b[0]` and the like need no engine; undefined for anything else. */
@@ -73,6 +105,7 @@ function plainReference(source: string, inputs: InputValues): Evaluation | undef
     value = (value as Record<string, unknown>)[key];
   }
   const text = typeof value === "string" ? value : JSON.stringify(value);
+  if (text === undefined) return undefined;
   return text.includes("\0") ? { error: "its result holds a NUL character" } : { text };
 }
 
@@ -80,18 +113,17 @@ function assemble(
   tool: Tool,
   field: string,
   segments: readonly Segment[],
-  results: Evaluation[],
+  results: ReadonlyMap<Segment, Evaluation>,
   shell: boolean,
 ): string {
   const context = shell ? new ShellContext() : undefined;
-  const remaining = [...results];
   return segments
     .map((segment, index) => {
       if (segment.kind === "text") {
         context?.text(segment.text);
         return segment.text;
       }
-      const result = remaining.shift()!;
+      const result = results.get(segment)!;
       const fail = (reason: string) => {
         const written = segment.body ? `\${${segment.source}}` : `$(${segment.source})`;
         return new ToolExpressionError(

@@ -24,7 +24,7 @@ export function checkInputs(tool: Tool, raw: unknown): CheckedInputs {
     };
   }
   const checker = new Checker();
-  const inputs = checker.level(tool.inputs, { ...raw }, "");
+  const inputs = checker.level(tool.inputs, ownKeys(raw), "");
   return checker.faults.length > 0 ? { ok: false, faults: checker.faults } : { ok: true, inputs };
 }
 
@@ -72,7 +72,7 @@ class Checker {
     taken: Set<string>,
     flat: string,
   ): Record<string, unknown> {
-    const group: Record<string, unknown> = {};
+    const group = ownKeys({});
     const nested = raw[name];
     taken.add(name);
     if (typeof nested === "object" && nested !== null && !Array.isArray(nested)) Object.assign(group, nested);
@@ -88,7 +88,8 @@ class Checker {
   #conditional(input: ConditionalInput, raw: Record<string, unknown>, flat: string): InputValue {
     const test = input.test_parameter;
     const chosen = this.#leaf(test, raw[test.name], `${flat}|${test.name}`);
-    const { [test.name]: _, ...rest } = raw;
+    const rest = ownKeys(raw);
+    delete rest[test.name];
     const parameters = chosenParameters(input, chosen);
     if (parameters === undefined && Object.keys(rest).length === 0) return { [test.name]: chosen };
     return { [test.name]: chosen, ...this.level(parameters ?? [], rest, `${flat}|`) };
@@ -101,10 +102,10 @@ class Checker {
     if (Array.isArray(nested)) {
       for (const [index, item] of nested.entries()) {
         if (typeof item === "object" && item !== null && !Array.isArray(item))
-          items[index] = { ...(item as object) };
+          items[index] = ownKeys(item as object);
         else {
           this.#fault(`${flat}_${index}`, "must be an object");
-          items[index] = {};
+          items[index] = ownKeys({});
         }
       }
     } else if (nested !== undefined && nested !== null) this.#fault(flat, "must be a list");
@@ -115,7 +116,8 @@ class Checker {
       if (match === null) continue;
       taken.add(key);
       const index = Number(match[1]);
-      if (index < mostItems) (items[index] ??= {})[match[2]!] = raw[key];
+      if (index < mostItems) (items[index] ??= ownKeys({}))[match[2]!] = raw[key];
+      else this.#fault(flat, `takes at most ${mostItems} of them`);
     }
     const least = input.min ?? 0;
     if (items.length < least) this.#fault(flat, `needs at least ${least} of them, got ${items.length}`);
@@ -124,11 +126,15 @@ class Checker {
         flat,
         `takes at most ${Math.min(input.max ?? mostItems, mostItems)} of them, got ${items.length}`,
       );
-    return Array.from(items, (item, index) => this.level(input.parameters, item ?? {}, `${flat}_${index}|`));
+    return Array.from(items, (item, index) =>
+      this.level(input.parameters, item ?? ownKeys({}), `${flat}_${index}|`),
+    );
   }
 
   #leaf(input: LeafInput, given: unknown, flat: string): InputValue {
-    const missing = given === undefined || given === null || (given === "" && input.type !== "text");
+    const isOption = input.type === "select" && input.options.some(({ value }) => value === given);
+    const missing =
+      given === undefined || given === null || (given === "" && input.type !== "text" && !isOption);
     if (missing) return this.#absent(input, flat);
     switch (input.type) {
       case "boolean":
@@ -209,8 +215,8 @@ class Checker {
     for (const validator of input.validators ?? []) {
       const holds =
         validator.type === "length"
-          ? value.length >= (validator.min ?? 0) &&
-            value.length <= (validator.max ?? Number.POSITIVE_INFINITY)
+          ? Array.from(value).length >= (validator.min ?? 0) &&
+            Array.from(value).length <= (validator.max ?? Number.POSITIVE_INFINITY)
           : validator.type === "regex"
             ? new RegExp(`^(?:${validator.expression})`, "u").test(value)
             : validator.type === "empty_field"
@@ -242,7 +248,7 @@ class Checker {
 
   #data(input: LeafInput & { type: "data" }, given: unknown, flat: string): InputValue {
     const unwrapped =
-      typeof given === "object" && given !== null && "values" in given
+      typeof given === "object" && given !== null && !Array.isArray(given) && "values" in given
         ? (given as { values: unknown }).values
         : given;
     const list = Array.isArray(unwrapped) ? unwrapped : [unwrapped];
@@ -274,6 +280,11 @@ class Checker {
     this.faults.push({ key, message, ...(remedy === undefined ? {} : { remedy }) });
     return null;
   }
+}
+
+/** A copy that has no keys but its own: a name such as constructor or __proto__ means nothing in it. */
+function ownKeys(source: object): Record<string, unknown> {
+  return Object.assign(Object.create(null) as Record<string, unknown>, source);
 }
 
 function shown(value: unknown): string {

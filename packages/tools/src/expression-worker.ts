@@ -1,10 +1,5 @@
 import { parentPort } from "node:worker_threads";
-import {
-  getQuickJS,
-  shouldInterruptAfterDeadline,
-  type QuickJSContext,
-  type QuickJSRuntime,
-} from "quickjs-emscripten";
+import { getQuickJS, type QuickJSContext, type QuickJSRuntime } from "quickjs-emscripten";
 
 /** One tool's expressions, evaluated together in a fresh context. */
 export interface EvaluationRequest {
@@ -14,6 +9,7 @@ export interface EvaluationRequest {
   readonly library: readonly string[];
   readonly expressions: readonly { readonly source: string; readonly body: boolean }[];
   readonly memoryBytes: number;
+  /** For the library and all expressions together. */
   readonly milliseconds: number;
 }
 
@@ -37,63 +33,80 @@ function evaluate(request: EvaluationRequest): EvaluationReply["results"] {
   runtime.setMemoryLimit(request.memoryBytes);
   runtime.setMaxStackSize(512 * 1024);
   const context = runtime.newContext();
+  const budget = new Budget(request.milliseconds);
+  runtime.setInterruptHandler(() => budget.isSpent());
   try {
-    const prepared = prepare(runtime, context, request);
+    const prepared = prepare(context, request, budget);
     if (prepared !== undefined) return request.expressions.map(() => ({ error: prepared }));
     return request.expressions.map(({ source, body }) => {
       // As CWL does it: a text as it is, anything else as JSON.
       const value = body ? `(function () {${source}\n})()` : `(${source}\n)`;
-      const code = `(function (value) { return typeof value === "string" ? value : String(JSON.stringify(value)); })(${value})`;
-      return run(runtime, context, code, request.milliseconds);
+      const code = `(function (value) { return typeof value === "string" ? value : JSON.stringify(value); })(${value})`;
+      return run(context, code, budget);
     });
   } finally {
     dispose(context, runtime);
   }
 }
 
-function prepare(
-  runtime: QuickJSRuntime,
-  context: QuickJSContext,
-  request: EvaluationRequest,
-): string | undefined {
-  const inputs = run(runtime, context, `globalThis.inputs = ${request.inputs}; ""`, request.milliseconds);
+function prepare(context: QuickJSContext, request: EvaluationRequest, budget: Budget): string | undefined {
+  const inputs = run(context, `globalThis.inputs = ${request.inputs}; ""`, budget);
   if ("error" in inputs) return inputs.error;
   for (const library of request.library) {
-    const loaded = run(runtime, context, `${library}\n;""`, request.milliseconds);
+    const loaded = run(context, `${library}\n;""`, budget);
     if ("error" in loaded) return `expression_lib: ${loaded.error}`;
   }
   return undefined;
 }
 
-function run(
-  runtime: QuickJSRuntime,
-  context: QuickJSContext,
-  code: string,
-  milliseconds: number,
-): { text: string } | { error: string } {
-  runtime.setInterruptHandler(shouldInterruptAfterDeadline(Date.now() + milliseconds));
+function run(context: QuickJSContext, code: string, budget: Budget): { text: string } | { error: string } {
+  if (budget.isSpent()) return { error: budget.reason };
   const result = context.evalCode(code, "expression");
   if (result.error !== undefined) {
     const thrown: unknown = context.dump(result.error);
     result.error.dispose();
-    return { error: reasonOf(thrown, milliseconds) };
+    return { error: budget.isSpent() ? budget.reason : reasonOf(thrown) };
   }
-  const text = context.getString(result.value);
+  const type = context.typeof(result.value);
+  const text = type === "string" ? context.getString(result.value) : "";
   result.value.dispose();
+  if (type !== "string") return { error: "it has no result: undefined, or a function" };
   if (text.length > longest) return { error: `its result is longer than ${longest} characters` };
   if (text.includes("\0")) return { error: "its result holds a NUL character" };
   return { text };
 }
 
-function reasonOf(thrown: unknown, milliseconds: number): string {
+/** The time that all expressions of a request have together. */
+class Budget {
+  readonly reason: string;
+  readonly #end: number;
+
+  constructor(milliseconds: number) {
+    this.#end = performance.now() + milliseconds;
+    this.reason = `all expressions of a run have ${milliseconds} ms together, and these were over`;
+  }
+
+  isSpent(): boolean {
+    return performance.now() > this.#end;
+  }
+}
+
+/** What was thrown, as one short text without control characters, fit to be stored and shown. */
+function reasonOf(thrown: unknown): string {
   const { name, message } = (
-    typeof thrown === "object" && thrown !== null ? thrown : { message: String(thrown) }
-  ) as { name?: string; message?: string };
-  if (message === "interrupted") return `it ran longer than ${milliseconds} ms`;
+    typeof thrown === "object" && thrown !== null ? thrown : { message: thrown }
+  ) as { name?: unknown; message?: unknown };
   if (message === "out of memory") return "it used more memory than it may";
   if (message === "stack overflow" || message === "Maximum call stack size exceeded")
     return "it recursed too deeply";
-  return name === undefined ? (message ?? "it failed") : `${name}: ${message ?? ""}`;
+  const said = [name, message].filter((part) => part !== undefined).map((part) => shown(part));
+  // oxlint-disable-next-line no-control-regex -- control characters are what is being replaced
+  return said.length === 0 ? "it failed" : said.join(": ").replaceAll(/[\u0000-\u001f\u007f]+/g, " ");
+}
+
+function shown(part: unknown): string {
+  const text = typeof part === "string" ? part : (JSON.stringify(part) ?? typeof part);
+  return text.length > 500 ? `${text.slice(0, 500)}…` : text;
 }
 
 /** After a run out of memory QuickJS cannot always tidy up; the thread's owner then replaces it. */

@@ -71,7 +71,11 @@ class Linter {
           "use a relative path without ..",
         );
       }
-      this.#template(["configfiles", index, "content"], content, isShellFile(path, content));
+      this.#template(
+        ["configfiles", index, "content"],
+        content,
+        isShellFile(path, content, this.#source.shell_command),
+      );
     }
     if (/\b(eval|(ba|da)?sh\s+-c)\b[^\n]*\$\(/.test(this.#source.shell_command)) {
       this.#warn(

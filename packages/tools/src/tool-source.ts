@@ -7,7 +7,8 @@ const text = z.string();
 const notBlank = z.string().refine((value) => value.trim() !== "", { message: "must not be blank" });
 const name = z
   .string()
-  .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "must be a name: letters, digits and _, not starting with a digit");
+  .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "must be a name: letters, digits and _, not starting with a digit")
+  .refine((value) => value !== "__proto__", "is reserved");
 
 const validators = z
   .array(

@@ -150,32 +150,32 @@ describe("expressions", function () {
 
   it("that never end, or take all memory, or recurse, fail by themselves while the process goes on", async () => {
     const sandbox = new ExpressionSandbox({ milliseconds: 300, memoryBytes: 16 * 1024 * 1024 });
+    let ticks = 0;
+    const tick = () => {
+      ticks += 1;
+      timer = setTimeout(tick, 10);
+    };
+    let timer = setTimeout(tick, 10);
     try {
-      let ticks = 0;
-      const tick = () => {
-        ticks += 1;
-        timer = setTimeout(tick, 10);
-      };
-      let timer = setTimeout(tick, 10);
       const reasonOf = (command: string) =>
         build(sandbox, command, "x").then(
           () => "no error",
           (error: unknown) => String(error),
         );
-      expect(await reasonOf("echo ${ while (true) {} }")).to.contain("ran longer than 300 ms");
+      expect(await reasonOf("echo ${ while (true) {} }")).to.contain("have 300 ms together");
       expect(
         await reasonOf("echo ${ let a = []; while (true) a.push('x'.repeat(10000) + a.length) }"),
-      ).to.match(/memory|longer/);
+      ).to.match(/memory|together/);
       expect(await reasonOf("echo ${ function f() { return f() + 1 } return f() }")).to.match(
         /recursed|stack|memory/,
       );
       expect(await reasonOf("echo $(1 +)")).to.contain("SyntaxError");
       expect(await reasonOf("echo ${ throw new Error('my reason') }")).to.contain("my reason");
       expect(await reasonOf("echo $(typeof process + typeof require + typeof fetch)")).to.equal("no error");
-      clearTimeout(timer);
       expect(ticks, "turns of the event loop meanwhile").to.be.above(10);
       expect(await build(sandbox, "echo $([1, 2].map((n) => n + 1).join(' '))", "x")).to.equal("echo 2 3");
     } finally {
+      clearTimeout(timer);
       await sandbox.close();
     }
   });
