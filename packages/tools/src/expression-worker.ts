@@ -41,7 +41,11 @@ function evaluate(request: EvaluationRequest): EvaluationReply["results"] {
     return request.expressions.map(({ source, body }) => {
       // As CWL does it: a text as it is, anything else as JSON.
       const value = body ? `(function () {${source}\n})()` : `(${source}\n)`;
-      const code = `(function (value) { return typeof value === "string" ? value : JSON.stringify(value); })(${value})`;
+      // A text is handed over up to its first NUL, so one that holds any is handed over as null.
+      const code = `(function (value) {
+        if (typeof value !== "string") return JSON.stringify(value);
+        return value.indexOf("\\0") < 0 ? value : null;
+      })(${value})`;
       return run(context, code, budget);
     });
   } finally {
@@ -70,9 +74,9 @@ function run(context: QuickJSContext, code: string, budget: Budget): { text: str
   const type = context.typeof(result.value);
   const text = type === "string" ? context.getString(result.value) : "";
   result.value.dispose();
+  if (type === "object") return { error: "its result holds a NUL character" };
   if (type !== "string") return { error: "it has no result: undefined, or a function" };
   if (text.length > longest) return { error: `its result is longer than ${longest} characters` };
-  if (text.includes("\0")) return { error: "its result holds a NUL character" };
   return { text };
 }
 

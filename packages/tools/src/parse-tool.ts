@@ -1,8 +1,9 @@
 import { parseYaml, zodFaults, type Fault, type PositionedDocument } from "@galaxy-jobs/runtime";
-import { isShellFile } from "./build-command.ts";
+import type { z } from "zod";
+import { configFilePaths, isShellFile } from "./build-command.ts";
 import { ShellContext, UnsafePlaceError } from "./shell-context.ts";
 import { splitTemplate, TemplateError } from "./template.ts";
-import { userToolSource, type ToolInput, type UserToolSource } from "./tool-source.ts";
+import { userToolSource, type LeafInput, type ToolInput, type UserToolSource } from "./tool-source.ts";
 import type { Tool } from "./tool.ts";
 
 export interface ParsedTool {
@@ -18,14 +19,18 @@ export function parseTool(text: string, file: string): ParsedTool {
   if (document.faults.length > 0) return { tool: undefined, faults: [...document.faults], warnings: [] };
   const parsed = userToolSource.safeParse(document.value);
   if (!parsed.success) {
+    const readable = withoutFaults(document.value, parsed.error);
+    const linter = readable === undefined ? undefined : new Linter(readable, document, text, file);
+    linter?.check();
+    const faults = zodFaults(parsed.error, document, file, { schema: userToolSource });
     return {
       tool: undefined,
-      faults: zodFaults(parsed.error, document, file, { schema: userToolSource }),
-      warnings: [],
+      faults: [...faults, ...(linter?.faults ?? [])].toSorted(byPlace),
+      warnings: linter?.warnings ?? [],
     };
   }
   const source = parsed.data;
-  const linter = new Linter(source, document, file);
+  const linter = new Linter(source, document, text, file);
   linter.check();
   const tool: Tool = {
     id: source.id,
@@ -40,21 +45,53 @@ export function parseTool(text: string, file: string): ParsedTool {
   };
   return {
     tool: linter.faults.length > 0 ? undefined : tool,
-    faults: linter.faults,
+    faults: linter.faults.toSorted(byPlace),
     warnings: linter.warnings,
   };
 }
+
+function byPlace(a: Fault, b: Fault): number {
+  return (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0);
+}
+
+/**
+ * The source with its unknown keys left out, for the checks that come after its shape, so that a person sees all faults at
+ * once. Undefined where more than that is wrong with its shape.
+ */
+function withoutFaults(value: unknown, error: z.ZodError): UserToolSource | undefined {
+  const copy: unknown = structuredClone(value);
+  for (const issue of error.issues) {
+    let at = copy;
+    for (const step of issue.path) at = (at as Record<PropertyKey, unknown> | undefined)?.[step];
+    if (issue.code === "unrecognized_keys") {
+      for (const key of issue.keys) delete (at as Record<string, unknown>)[key];
+    } else if (issue.path.length === 1 && metadata.has(String(issue.path[0]))) {
+      (copy as Record<PropertyKey, unknown>)[issue.path[0]!] = metadata.get(String(issue.path[0]));
+    }
+  }
+  return userToolSource.safeParse(copy).data;
+}
+
+/** What may stand for a field that is wrong, where no other check looks at it. */
+const metadata = new Map([
+  ["class", "GalaxyUserTool"],
+  ["id", "unnamed"],
+  ["name", "unnamed"],
+  ["version", "0"],
+]);
 
 class Linter {
   readonly faults: Fault[] = [];
   readonly warnings: Fault[] = [];
   readonly #source: UserToolSource;
   readonly #document: PositionedDocument;
+  readonly #text: string;
   readonly #file: string;
 
-  constructor(source: UserToolSource, document: PositionedDocument, file: string) {
+  constructor(source: UserToolSource, document: PositionedDocument, text: string, file: string) {
     this.#source = source;
     this.#document = document;
+    this.#text = text;
     this.#file = file;
   }
 
@@ -62,9 +99,16 @@ class Linter {
     this.#inputs(this.#source.inputs, ["inputs"]);
     this.#outputs();
     this.#template(["shell_command"], this.#source.shell_command, true);
-    for (const [index, { filename, name, content }] of this.#source.configfiles.entries()) {
-      const path = filename ?? name ?? "";
-      if (path.startsWith("/") || path.split("/").includes("..")) {
+    const paths = configFilePaths(this.#source);
+    for (const [index, { content }] of this.#source.configfiles.entries()) {
+      const path = paths[index]!;
+      if (paths.indexOf(path) < index)
+        this.#fault(
+          ["configfiles", index, "filename"],
+          `there are two config files named ${path}`,
+          "rename one",
+        );
+      if (path === "" || path.startsWith("/") || path.split("/").includes("..")) {
         this.#fault(
           ["configfiles", index, "filename"],
           "must lie inside the working directory",
@@ -99,6 +143,8 @@ class Linter {
         for (const [branch, { parameters }] of input.whens.entries())
           this.#inputs(parameters, [...here, "whens", branch, "parameters"]);
       }
+      if (input.type === "integer" || input.type === "float") this.#range(input, here);
+      if (input.type === "select") this.#options(input, here);
       if (input.type === "text") {
         for (const [which, validator] of (input.validators ?? []).entries()) {
           if (validator.type === "regex" && !isRegExp(validator.expression)) {
@@ -109,6 +155,25 @@ class Linter {
           }
         }
       }
+    }
+  }
+
+  #range({ min, max, value }: LeafInput & { type: "integer" | "float" }, here: (string | number)[]): void {
+    const least = min ?? Number.NEGATIVE_INFINITY;
+    const most = max ?? Number.POSITIVE_INFINITY;
+    if (least > most) this.#fault([...here, "min"], `min ${least} is more than max ${most}`);
+    else if (typeof value === "number" && (value < least || value > most))
+      this.#fault([...here, "value"], `the default ${value} is not between min and max`);
+  }
+
+  #options({ options }: LeafInput & { type: "select" }, here: (string | number)[]): void {
+    const values = options.map(({ value }) => value);
+    for (const [index, value] of values.entries()) {
+      if (values.indexOf(value) < index)
+        this.#fault(
+          [...here, "options", index, "value"],
+          `there are two options with the value ${JSON.stringify(value)}`,
+        );
     }
   }
 
@@ -138,8 +203,10 @@ class Linter {
   /** Every `inputs.NAME` is declared, every expression ends, and stands where a result can be put safely. */
   #template(at: (string | number)[], template: string, shell: boolean): void {
     const declared = new Set(this.#source.inputs.map(({ name }) => name));
+    let offset = 0;
     try {
       const context = shell ? new ShellContext() : undefined;
+      if (template.includes("\0")) this.#fault(at, "must not hold a NUL character");
       for (const segment of splitTemplate(template)) {
         if (segment.kind === "text") {
           context?.text(segment.text);
@@ -147,19 +214,25 @@ class Linter {
         }
         for (const [, name] of segment.source.matchAll(/\binputs\.([A-Za-z_]\w*)/g)) {
           if (!declared.has(name!))
-            this.#fault(
+            this.#faultIn(
               at,
+              template,
+              segment.offset,
               `expression $(${segment.source.slice(0, 60)}) names inputs.${name}, which is not declared`,
               "declare it under inputs",
             );
         }
         if (context === undefined) this.#literal(at, segment.source);
-        else context.insert("x");
+        else {
+          offset = segment.offset;
+          context.insert("x");
+        }
       }
+      offset = template.length;
       context?.end();
     } catch (error) {
       if (!(error instanceof TemplateError) && !(error instanceof UnsafePlaceError)) throw error;
-      this.#fault(at, error.message);
+      this.#faultIn(at, template, error instanceof TemplateError ? error.offset : offset, error.message);
     }
   }
 
@@ -173,6 +246,34 @@ class Linter {
         `write $(JSON.stringify(inputs.${name})) or pass it as an argument`,
       );
     }
+  }
+
+  /** A fault inside a template: where the text at `offset` stands in the file, if that can be told. */
+  #faultIn(
+    path: (string | number)[],
+    template: string,
+    offset: number,
+    message: string,
+    remedy?: string,
+  ): void {
+    const fault = this.#place(path, message, remedy);
+    this.faults.push({ ...fault, ...this.#positionIn(fault, template, offset) });
+  }
+
+  /** Counts how often the same piece occurs before it, since YAML may have folded or indented what is between. */
+  #positionIn(fault: Fault, template: string, offset: number): { line: number; column: number } | undefined {
+    const piece = template.slice(offset).split("\n")[0]!.trimEnd();
+    if (piece === "" || fault.line === undefined || fault.column === undefined) return undefined;
+    const lines = this.#text.split("\n");
+    let from = lines.slice(0, fault.line - 1).join("\n").length + (fault.line > 1 ? 1 : 0) + fault.column - 1;
+    let found = -1;
+    for (let count = template.slice(0, offset).split(piece).length; count > 0; count -= 1) {
+      found = this.#text.indexOf(piece, from);
+      if (found < 0) return undefined;
+      from = found + piece.length;
+    }
+    const before = this.#text.slice(0, found).split("\n");
+    return { line: before.length, column: before.at(-1)!.length + 1 };
   }
 
   #fault(path: (string | number)[], message: string, remedy?: string): void {

@@ -1,7 +1,7 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Fault } from "@galaxy-jobs/runtime";
+import { parseYaml, type Fault } from "@galaxy-jobs/runtime";
 import { parseTool } from "./parse-tool.ts";
 import type { Tool } from "./tool.ts";
 
@@ -27,6 +27,7 @@ export class ToolBox {
       else
         clashes.push({
           file: tool.file,
+          ...parseYaml(tool.text, tool.file).position(["id"]),
           key: "id",
           message: `${tool.id} ${tool.version} is already defined in ${twin.file}`,
           remedy: "change its id or version",
