@@ -1,6 +1,21 @@
-export { assignHandler, handlerTags, isWebHandler } from "./assignment/assign-handler.ts";
+export { HandlerAssigner, HandlerAssignmentError } from "./assignment/assign-handler.ts";
 export type { Assignment } from "./assignment/assignment.ts";
+export { HandlerMap } from "./assignment/handler-map.ts";
+export {
+  readJobHandlerMessage,
+  type JobHandlerMessage,
+  type MuleMessages,
+} from "./assignment/mule-message.ts";
+export {
+  assignmentMethods,
+  handlerTags,
+  isWebHandler,
+  poolOfTag,
+  tagOfPool,
+} from "./assignment/process-role.ts";
+export { hasConcurrencyLimits, LimitBook } from "./limits/limit-book.ts";
 export { jobDirectory, streamFile } from "./job-directory.ts";
 export { JobHandler, type JobHandlerOptions } from "./job-handler.ts";
 export { peek } from "./outputs.ts";
 export { release } from "./release.ts";
+export { findToolMapping } from "./tool-mapping.ts";

@@ -5,7 +5,7 @@ import type { Logger } from "@galaxy-jobs/runtime";
 export interface JobEventMap {
   registered: [{ incarnation: number; tags: readonly string[] }];
   claimed: [{ jobs: readonly number[] }];
-  queued: [{ job: number; fence: number; runner: string }];
+  queued: [{ job: number; fence: number; runner: string; destination: string }];
   started: [{ job: number; fence: number; externalId: string }];
   ended: [{ job: number; fence: number; state: string; exitCode: number | null; info: string | null }];
   paused: [{ job: number; info: string }];

@@ -1,12 +1,14 @@
-import { Loop, type GalaxyConfig, type Logger, type Service } from "@galaxy-jobs/runtime";
+import { Loop, type Destination, type GalaxyConfig, type Logger, type Service } from "@galaxy-jobs/runtime";
 import {
   channels,
+  assignJobIfUnassigned,
   endIncarnation,
-  enqueueJobIfClaimed,
   heartbeatIfLive,
   isConnectionError,
   isPassingConflict,
   jobsToStop,
+  notify,
+  offerUnassignedJobs,
   pauseJobIfClaimed,
   releaseNewJobsOf,
   type Database,
@@ -16,21 +18,30 @@ import { ExpressionSandbox, ToolExpressionError, type Tool, type ToolBox } from 
 import { setTimeout as sleep } from "node:timers/promises";
 import type { HandlerContext } from "./handler-context.ts";
 import { registerHandler } from "./incarnation.ts";
+import { mapDestination } from "./destinations/map-destination.ts";
 import { JobEvents, logJobEvents } from "./job-events.ts";
+import { hasConcurrencyLimits } from "./limits/limit-book.ts";
+import { QueueGate } from "./queue-gate.ts";
 import { makeRunners } from "./runners/make-runners.ts";
 import type { PreparedRun, RunEnd } from "./runners/runner.ts";
-import { admit, toolGoneInfo } from "./stages/admit.ts";
+import { admit, toolGoneInfo, type Admission } from "./stages/admit.ts";
 import { claim } from "./stages/claim.ts";
 import { cleanUp } from "./stages/clean-up.ts";
 import { fail, finish } from "./stages/finish.ts";
 import { prepare, type Preparation } from "./stages/prepare.ts";
 import { recover } from "./stages/recover.ts";
 import { run } from "./stages/run.ts";
-import { runnerOf } from "./stages/runner-of.ts";
+import { misconfiguredInfo, runnerOf } from "./stages/runner-of.ts";
 import { stop } from "./stages/stop.ts";
 
 /** Between two heartbeats, ms. */
 const heartbeatInterval = 5_000;
+/** A message to a mule may take so long before its job is offered to all, seconds. */
+const messageAge = 5;
+/** Jobs that wait in hand at most; the rest stays with the pool. */
+const mostInHand = 10_000;
+/** Other handlers are told at most this often that slots became free, ms. */
+const slotHintInterval = 50;
 /** Between two looks for stop requests while jobs are in hand, ms; a notification is quicker. */
 const stopPoll = 1_000;
 
@@ -65,11 +76,15 @@ export class JobHandler implements Service {
   readonly #loops: Loop[];
   readonly #claims: Loop;
   readonly #stops: Loop;
+  readonly #limited: boolean;
+  #gate: QueueGate | undefined;
+  #slotHint: NodeJS.Timeout | undefined;
   #context: HandlerContext | undefined;
   #listeners: { unlisten(): Promise<void> }[] = [];
 
   constructor(options: JobHandlerOptions) {
     this.#options = options;
+    this.#limited = hasConcurrencyLimits(options.config.jobs);
     const onError = (at: string) => (error: unknown) => this.events.emit("trouble", { at, error });
     this.#claims = new Loop({ name: "claims", work: () => this.#claimRound(), onError: onError("claim") });
     this.#stops = new Loop({ name: "stops", work: () => this.#stopRound(), onError: onError("stop") });
@@ -78,7 +93,8 @@ export class JobHandler implements Service {
       work: () => this.#heartbeatRound(),
       onError: onError("heartbeat"),
     });
-    this.#loops = [heartbeats, this.#stops, this.#claims];
+    const offers = new Loop({ name: "offers", work: () => this.#offerRound(), onError: onError("offer") });
+    this.#loops = [heartbeats, this.#stops, offers, this.#claims];
     logJobEvents(this.events, options.logger);
   }
 
@@ -96,8 +112,10 @@ export class JobHandler implements Service {
       events: this.events,
       untilWritten: (at, job, write) => this.#untilWritten(at, job, write),
     };
+    this.#gate = new QueueGate(this.#context, (error) => this.events.emit("trouble", { at: "queue", error }));
     this.events.emit("registered", { incarnation: incarnationId, tags });
     if (config.enableJobRecovery) await this.#recover();
+    await this.#gate.start();
     for (const loop of this.#loops) await loop.start();
     this.#listeners = await this.#listen();
   }
@@ -108,6 +126,8 @@ export class JobHandler implements Service {
     this.#stopping.abort();
     for (const listener of this.#listeners) await listener.unlisten().catch(() => undefined);
     for (const loop of this.#loops.toReversed()) await loop.stop();
+    await this.#gate?.stop();
+    clearTimeout(this.#slotHint);
     await Promise.allSettled([...this.#inHand.values()].map(({ done }) => done));
     for (const runner of context.runners.values()) await runner.close();
     await context.sandbox.close();
@@ -121,16 +141,36 @@ export class JobHandler implements Service {
     }
   }
 
+  /** A job was given to this handler in memory or by a message; its row says so, or will. */
+  take(jobId: number): void {
+    const context = this.#context;
+    if (context === undefined) return;
+    assignJobIfUnassigned(context.database, jobId, context.config.serverName).then(
+      () => this.#claims.wake(),
+      (error: unknown) => this.events.emit("trouble", { at: "take", job: jobId, error }),
+    );
+  }
+
   async #claimRound(): Promise<number> {
     const context = this.#context!;
-    const free = this.#slots() - this.#inHand.size;
+    const gate = this.#gate!;
     const pause = context.config.jobHandlerMonitorSleep * 1000;
-    if (free <= 0) return pause;
-    const jobs = await claim(context, context.database, free);
+    const free = this.#freeWorkers();
+    if (free <= 0 || this.#inHand.size >= mostInHand) return pause;
+    const jobs = await claim(context, context.database, free, {
+      users: gate.crowdedUsers(context.config.jobs.readyWindowSize),
+      tools: gate.crowdedTools(),
+    });
     if (jobs.length === 0) return pause;
     this.events.emit("claimed", { jobs: jobs.map(({ id }) => id) });
     for (const job of jobs) this.#take(job, (hand) => this.#handle(context, hand));
     return jobs.length < free ? pause : 0;
+  }
+
+  async #offerRound(): Promise<number> {
+    const { database, tags } = this.#context!;
+    if (tags.length > 0 && (await offerUnassignedJobs(database, tags, messageAge)) > 0) this.#claims.wake();
+    return messageAge * 1000;
   }
 
   async #stopRound(): Promise<number> {
@@ -138,6 +178,7 @@ export class JobHandler implements Service {
     if (this.#inHand.size === 0) return stopPoll;
     for (const { id, fence } of await jobsToStop(context.database, context.incarnationId)) {
       const hand = this.#inHand.get(id);
+      this.#gate!.remove(id);
       // With nothing started the pipeline meets the request at its next write.
       if (hand?.run === undefined || hand.job.fence !== fence) continue;
       await runnerOf(context, hand.run.destination.runner).stop(hand.run);
@@ -161,31 +202,16 @@ export class JobHandler implements Service {
   async #handle(context: HandlerContext, hand: JobInHand): Promise<void> {
     const { job } = hand;
     const { database } = context;
-    const admission = await admit(context, database, job);
-    if (this.#stopping.signal.aborted) return;
-    if (admission.verdict === "fail") {
-      if (!(await fail(context, database, job, admission))) await this.#letGo(context, hand);
-      return;
-    }
-    if (admission.verdict === "pause") {
-      if (await pauseJobIfClaimed(database, job, admission.info))
-        this.events.emit("paused", { job: job.id, info: admission.info });
-      else await this.#letGo(context, hand);
-      return;
-    }
-    const destination = context.config.jobs.destinations[context.config.jobs.defaultDestination]!;
-    const queued = await context.untilWritten("queue", job.id, () =>
-      enqueueJobIfClaimed(database, {
-        id: job.id,
-        fence: job.fence,
-        runnerName: destination.runner,
-        destinationId: destination.id,
-        destinationParams: destination.params as Record<string, never>,
-      }),
-    );
-    if (!queued) return this.#letGo(context, hand);
-    this.events.emit("queued", { job: job.id, fence: job.fence, runner: destination.runner });
-    const preparation = await this.#prepare(context, hand, admission);
+    const turn = await this.#awaitTurn(context, hand);
+    if (turn === undefined) return;
+    const { admission, destination } = turn;
+    this.events.emit("queued", {
+      job: job.id,
+      fence: job.fence,
+      runner: destination.runner,
+      destination: destination.id,
+    });
+    const preparation = await this.#prepare(context, hand, admission, destination);
     if (preparation === undefined) return;
     hand.run = preparation.run;
     const started = await run(context, database, job, preparation);
@@ -193,13 +219,72 @@ export class JobHandler implements Service {
     await this.#follow(context, hand, admission.tool, started.ended);
   }
 
+  /** From the claim to `queued`. @returns undefined when the job was paused, failed or let go instead */
+  async #awaitTurn(
+    context: HandlerContext,
+    hand: JobInHand,
+  ): Promise<{ admission: Admission & { verdict: "go" }; destination: Destination } | undefined> {
+    const { job } = hand;
+    const { database } = context;
+    while (!this.#stopping.signal.aborted) {
+      const admission = await admit(context, database, job);
+      if (admission.verdict === "fail") {
+        if (!(await fail(context, database, job, admission))) await this.#letGo(context, hand);
+        return undefined;
+      }
+      if (admission.verdict === "pause") {
+        if (await pauseJobIfClaimed(database, job, admission.info))
+          this.events.emit("paused", { job: job.id, info: admission.info });
+        else await this.#letGo(context, hand);
+        return undefined;
+      }
+      const answer = await this.#enterGate(context, job, admission.tool);
+      if (typeof answer === "object" && "destination" in answer) {
+        return { admission, destination: answer.destination };
+      }
+      if (typeof answer === "object") {
+        if (!(await fail(context, database, job, answer))) await this.#letGo(context, hand);
+        return undefined;
+      }
+      if (answer === "lost") await this.#letGo(context, hand);
+      if (answer !== "again") return undefined;
+    }
+    return undefined;
+  }
+
+  /** Maps the job to its destination and waits for its turn there. */
+  async #enterGate(
+    context: HandlerContext,
+    job: JobRow,
+    tool: Tool,
+  ): Promise<{ destination: Destination } | { info: string } | "lost" | "again" | "stopped"> {
+    const { config, database } = context;
+    const mapping = await mapDestination({
+      config,
+      database,
+      job,
+      tool,
+      wanted: job.wantedDestination ?? undefined,
+    });
+    if (mapping.verdict === "fail") return { info: mapping.info };
+    if (mapping.verdict === "wait") {
+      const answer = await this.#gate!.park(job, mapping.reason);
+      return answer === "queued" ? "again" : answer;
+    }
+    const { destination } = mapping;
+    if (!context.runners.has(destination.runner)) return { info: misconfiguredInfo };
+    const answer = await this.#gate!.enter(job, destination);
+    return answer === "queued" ? { destination } : answer;
+  }
+
   async #prepare(
     context: HandlerContext,
     hand: JobInHand,
     admission: { tool: Tool; inputs: Parameters<typeof prepare>[3] },
+    destination: Destination,
   ): Promise<Preparation | undefined> {
     try {
-      return await prepare(context, hand.job, admission.tool, admission.inputs);
+      return await prepare(context, hand.job, admission.tool, admission.inputs, destination);
     } catch (error) {
       const info =
         error instanceof ToolExpressionError ? error.message : `failure preparing job: ${messageOf(error)}`;
@@ -245,6 +330,7 @@ export class JobHandler implements Service {
     for (const { job, tool, run: prepared, ended } of await recover(context, context.database)) {
       this.#take(job, (hand) => {
         hand.run = prepared;
+        this.#gate!.hold(job.id, prepared.destination.runner);
         return this.#follow(context, hand, tool, ended);
       });
     }
@@ -258,7 +344,9 @@ export class JobHandler implements Service {
       .catch((error: unknown) => this.#onTrouble(hand, error))
       .finally(() => {
         this.#inHand.delete(job.id);
+        this.#gate!.leave(job.id);
         this.#claims.wake();
+        this.#hintSlots();
       });
     hand = { job, run: undefined, done };
     this.#inHand.set(job.id, hand);
@@ -290,10 +378,23 @@ export class JobHandler implements Service {
     }
   }
 
-  #slots(): number {
-    const context = this.#context!;
-    const destination = context.config.jobs.destinations[context.config.jobs.defaultDestination];
-    return (destination === undefined ? undefined : context.runners.get(destination.runner)?.slots) ?? 0;
+  /** Jobs it could start if they were here: workers that are free and have no claimed job on the way to them. */
+  #freeWorkers(): number {
+    const workers = [...this.#context!.runners.values()].reduce((sum, { slots }) => sum + slots, 0);
+    return workers - (this.#inHand.size - this.#gate!.refused);
+  }
+
+  /** Jobs of other handlers may wait for the slot of one that ended here. */
+  #hintSlots(): void {
+    const context = this.#context;
+    if (!this.#limited || this.#slotHint !== undefined || context === undefined) return;
+    if (this.#stopping.signal.aborted) return;
+    this.#slotHint = setTimeout(() => {
+      this.#slotHint = undefined;
+      notify(context.database, channels.freeSlots, "").catch((error: unknown) =>
+        this.events.emit("trouble", { at: "hint", error }),
+      );
+    }, slotHintInterval);
   }
 
   /** Notifications only wake the loops, which poll anyway. */
@@ -307,6 +408,7 @@ export class JobHandler implements Service {
       database.listen(channels.stopRequests, (name) => {
         if (name === config.serverName) this.#stops.wake();
       }),
+      database.listen(channels.freeSlots, () => this.#gate?.wake()),
     ]);
   }
 }

@@ -11,7 +11,7 @@ import {
   type Fault,
 } from "@galaxy-jobs/runtime";
 import { migrate, openWhenReady } from "@galaxy-jobs/shared-db";
-import { handlerTags } from "./assignment/assign-handler.ts";
+import { handlerTags } from "./assignment/process-role.ts";
 import { JobHandler } from "./job-handler.ts";
 import { release } from "./release.ts";
 import { loadToolBox } from "@galaxy-jobs/tools";

@@ -132,8 +132,15 @@ create table job_state_history (
   job_id bigint not null references job,
   state text not null,
   info text
-)
-with (autovacuum_vacuum_insert_scale_factor = 0.02);
+);
+-- PostgreSQL 12 vacuums no table for its inserts, and does not know the setting.
+do $$
+begin
+  if exists (select from pg_settings where name = 'autovacuum_vacuum_insert_scale_factor') then
+    alter table job_state_history set (autovacuum_vacuum_insert_scale_factor = 0.02);
+  end if;
+end
+$$;
 create index job_state_history_of_job on job_state_history (job_id, id);
 
 create table dataset (

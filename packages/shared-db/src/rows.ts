@@ -30,6 +30,10 @@ export interface JobRow {
   readonly jobRunnerExternalId: string | null;
   readonly destinationId: string | null;
   readonly destinationParams: Readonly<Record<string, Json>> | null;
+  readonly waitReason: string | null;
+  readonly waitReasonTime: Date | null;
+  readonly resubmitAfter: Date | null;
+  readonly wantedDestination: string | null;
   readonly startTime: Date | null;
   readonly endTime: Date | null;
   readonly exitCode: number | null;

@@ -29,5 +29,6 @@ export const codes = {
   tooLarge: 413001,
   misdirected: 421001,
   internal: 500001,
+  assignmentFailed: 500002,
   unavailable: 503001,
 } as const;

@@ -7,7 +7,7 @@ import {
   type DaemonArguments,
   type DaemonContext,
 } from "@galaxy-jobs/runtime";
-import { handlerTags, isWebHandler, JobHandler, release } from "@galaxy-jobs/handler";
+import { HandlerAssigner, handlerTags, isWebHandler, JobHandler, release } from "@galaxy-jobs/handler";
 import { ensureUser, loadIdEncoder, migrate, openWhenReady } from "@galaxy-jobs/shared-db";
 import { loadToolBox } from "@galaxy-jobs/tools";
 import { createApp } from "./create-app.ts";
@@ -53,18 +53,17 @@ async function main(context: DaemonContext): Promise<void> {
   for (const fault of tools.faults) logger.warn("tool.faulty", { fault: formatFault(fault) });
   const feed = new EventFeed(database, logger);
   await context.run(feed);
-  if (isWebHandler(config)) {
-    await context.run(
-      new JobHandler({
+  const jobHandler = isWebHandler(config)
+    ? new JobHandler({
         config,
         database,
         logger,
         toolBox: () => tools,
         tags: handlerTags(config),
         onFenced: (error) => context.end(1, error.message),
-      }),
-    );
-  }
+      })
+    : undefined;
+  if (jobHandler !== undefined) await context.run(jobHandler);
   const web: WebContext = {
     config,
     database,
@@ -74,6 +73,13 @@ async function main(context: DaemonContext): Promise<void> {
     ids: await loadIdEncoder(database, config.idSecret),
     toolBox: () => tools,
     hints: new Hints(database, logger),
+    assigner: new HandlerAssigner({
+      config,
+      database,
+      self: jobHandler === undefined ? undefined : (jobId) => jobHandler.take(jobId),
+      mules: undefined,
+      warn: (message) => logger.warn("job.assignment", { message }),
+    }),
   };
   await context.run(new HttpServers(createApp(web), config, logger));
 }

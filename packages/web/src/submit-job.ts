@@ -1,4 +1,4 @@
-import { assignHandler } from "@galaxy-jobs/handler";
+import { HandlerAssignmentError, type Assignment } from "@galaxy-jobs/handler";
 import {
   channels,
   ensureDefaultHistory,
@@ -54,7 +54,7 @@ export async function submitJob(context: WebContext, submission: Submission) {
     submission.historyId === undefined
       ? (await ensureDefaultHistory(database, user.id)).id
       : (await ownedHistory(context, caller, decodeId(context, "history", submission.historyId))).id;
-  const { handler } = assignHandler(context.config, tool.id);
+  const assignment = await assign(context, tool);
   const on = inputs.length === 0 ? "" : ` on data ${[...new Set(inputs.map(({ hid }) => hid))].join(", ")}`;
   const inserted = await database.begin((sql) =>
     insertJob(sql, {
@@ -64,7 +64,8 @@ export async function submitJob(context: WebContext, submission: Submission) {
       toolVersion: tool.version,
       galaxyVersion: context.release,
       params: params as Record<string, Json>,
-      handler,
+      handler: assignment.handler,
+      assignedHandler: assignment.assignedHandler,
       inputs,
       outputs: tool.outputs.map((output) => ({
         name: output.name,
@@ -75,7 +76,7 @@ export async function submitJob(context: WebContext, submission: Submission) {
       })),
     }),
   );
-  if (inserted.state === "new") context.hints.send(channels.newJobs, handler);
+  if (inserted.state === "new") announce(context, assignment, inserted.id);
   const job = (await findJob(database, inserted.id))!;
   const outputs = await Promise.all(
     inserted.outputs.map(async ({ id, name }) => ({
@@ -90,6 +91,22 @@ export async function submitJob(context: WebContext, submission: Submission) {
     implicit_collections: [],
     produces_entry_points: false,
   };
+}
+
+/** @throws ApiError in Galaxy's words when nobody can handle the job */
+async function assign(context: WebContext, tool: Tool): Promise<Assignment> {
+  try {
+    return await context.assigner.assign(tool);
+  } catch (error) {
+    if (error instanceof HandlerAssignmentError) throw new ApiError(codes.assignmentFailed, error.message);
+    throw error;
+  }
+}
+
+/** The job is committed: whoever shall handle it hears of it at once, where there is a way; all others find it in the table. */
+function announce(context: WebContext, assignment: Assignment, jobId: number): void {
+  assignment.committed?.(jobId);
+  if (assignment.handler !== null) context.hints.send(channels.newJobs, assignment.handler);
 }
 
 function sentence({ message, remedy }: { message: string; remedy?: string }): string {

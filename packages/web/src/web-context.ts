@@ -1,5 +1,6 @@
 import type { GalaxyConfig, Logger } from "@galaxy-jobs/runtime";
 import type { Database, IdEncoder, UserRow } from "@galaxy-jobs/shared-db";
+import type { HandlerAssigner } from "@galaxy-jobs/handler";
 import type { ToolBox } from "@galaxy-jobs/tools";
 import type { EventFeed } from "./event-feed.ts";
 import type { Hints } from "./hints.ts";
@@ -13,6 +14,7 @@ export interface WebContext {
   readonly toolBox: () => ToolBox;
   readonly feed: EventFeed;
   readonly hints: Hints;
+  readonly assigner: HandlerAssigner;
   readonly release: string;
 }
 

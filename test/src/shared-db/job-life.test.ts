@@ -2,9 +2,9 @@ import { randomUUID } from "node:crypto";
 import { expect } from "chai";
 import {
   adoptJobsOfName,
-  claimJobs,
+  claimJobsSkippingLocked,
   endIncarnation,
-  enqueueJobIfClaimed,
+  enqueueJobsIfClaimed,
   finishJobIfOwned,
   insertDataset,
   insertJob,
@@ -57,6 +57,7 @@ for (const which of ["embedded", "system"] as const) {
           galaxyVersion: "0",
           params: {},
           handler: "_default_",
+          assignedHandler: "_default_",
           inputs: inputs.map((id) => ({
             name: "input",
             id,
@@ -74,11 +75,13 @@ for (const which of ["embedded", "system"] as const) {
     const handler = (name: string) => registerIncarnation(database.sql, identity(name), () => false);
 
     const claimWith = (incarnationId: number, serverName: string, limit = 10) =>
-      claimJobs(database.sql, { incarnationId, serverName, tags: ["_default_"], limit });
+      claimJobsSkippingLocked(database.sql, { incarnationId, serverName, tags: ["_default_"], limit });
 
     const run = async (sql: Database, job: JobRow) => {
       const queue = { runnerName: "local", destinationId: "local", destinationParams: {} };
-      expect(await enqueueJobIfClaimed(sql, { id: job.id, fence: job.fence, ...queue })).to.equal(true);
+      expect([
+        ...(await enqueueJobsIfClaimed(sql, [{ id: job.id, fence: job.fence, ...queue }])),
+      ]).to.deep.equal([job.id]);
       expect(
         await markJobRunningIfQueued(sql, {
           id: job.id,
@@ -191,9 +194,9 @@ for (const which of ["embedded", "system"] as const) {
       });
       const queue = { runnerName: "local", destinationId: "local", destinationParams: {} };
       expect(
-        await enqueueJobIfClaimed(database.sql, { id: job!.id, fence: 1, ...queue }),
+        (await enqueueJobsIfClaimed(database.sql, [{ id: job!.id, fence: 1, ...queue }])).size,
         "the deletion wins",
-      ).to.equal(false);
+      ).to.equal(0);
       expect(await jobsToStop(database.sql, incarnation)).to.deep.equal([
         { id: job!.id, fence: 1, state: "deleting" },
       ]);

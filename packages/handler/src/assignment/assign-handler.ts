@@ -1,52 +1,97 @@
-import type { GalaxyConfig } from "@galaxy-jobs/runtime";
-import { defaultTag, type Assignment, type AssignmentMethod } from "./assignment.ts";
+import type { AssignmentMethodName, GalaxyConfig } from "@galaxy-jobs/runtime";
+import { isConnectionError } from "@galaxy-jobs/shared-db";
+import { findToolMapping, type MappedTool } from "../tool-mapping.ts";
+import type { AssigningProcess, Assignment, AssignmentMethod } from "./assignment.ts";
+import { dbPreassign } from "./db-preassign.ts";
 import { dbSelf } from "./db-self.ts";
 import { dbSkipLocked } from "./db-skip-locked.ts";
+import { dbTransactionIsolation } from "./db-transaction-isolation.ts";
+import { HandlerMap } from "./handler-map.ts";
+import { memSelf } from "./mem-self.ts";
+import { muleMessage } from "./mule-message.ts";
+import { assignmentMethods } from "./process-role.ts";
 
-const methods: readonly AssignmentMethod[] = [dbSkipLocked, dbSelf];
+const methods: Readonly<Record<AssignmentMethodName, AssignmentMethod>> = {
+  "mem-self": memSelf,
+  "db-self": dbSelf,
+  "db-preassign": dbPreassign,
+  "mule-message": muleMessage,
+  "db-transaction-isolation": dbTransactionIsolation,
+  "db-skip-locked": dbSkipLocked,
+};
 
-/**
- * Where a new job of a tool goes: an explicit handler id first, else each configured method in turn (galaxy.md 2.3).
- * @throws Error when no method can serve the job
- */
-export function assignHandler(config: GalaxyConfig, toolId: string): Assignment {
-  const configured = config.jobs.defaultHandler;
-  if (configured !== undefined && config.jobs.handlers.some(({ id }) => id === configured))
-    return { handler: configured };
-  for (const name of assignmentMethods(config)) {
-    const method = methods.find((candidate) => candidate.name === name);
-    const assignment = method?.assign({ serverName: config.serverName, configured });
-    if (assignment !== undefined) return assignment;
+/** No configured method can serve a job: in Galaxy's words, with the reason. */
+export class HandlerAssignmentError extends Error {
+  override readonly name = "HandlerAssignmentError";
+  constructor(toolId: string, configured: string | undefined, tried: readonly string[]) {
+    const target = configured === undefined ? "" : `, which is mapped to ${configured},`;
+    super(
+      `Job handler assignment failed. No handler can be found for tool ${toolId}${target} with ${tried.join(", ")}: ` +
+        `ask the administrator to see handling.assign and the handlers of job_conf`,
+    );
   }
-  throw new Error(`no handler assignment method can serve tool ${toolId}: see handling.assign in job_conf`);
 }
 
-/** The configured methods, or the default: a process alone handles its own jobs (galaxy.md 2.2). */
-export function assignmentMethods(config: GalaxyConfig): readonly string[] {
-  if (config.jobs.assign !== undefined) return config.jobs.assign;
-  return config.jobs.handlers.length > 0 || config.attachToPools.length > 0
-    ? ["db-skip-locked"]
-    : ["db-self"];
+export type AssignerOptions = Omit<AssigningProcess, "handlers" | "serverName"> & {
+  readonly config: GalaxyConfig;
+};
+
+/** Decides who handles new jobs, in the process that creates them. */
+export class HandlerAssigner {
+  readonly #config: GalaxyConfig;
+  readonly #process: AssigningProcess;
+  readonly #methods: readonly AssignmentMethod[];
+
+  constructor({ config, ...rest }: AssignerOptions) {
+    const warned = new Set<string>();
+    this.#config = config;
+    this.#process = {
+      ...rest,
+      serverName: config.serverName,
+      handlers: new HandlerMap(config.jobs),
+      warn: (message) => {
+        if (warned.has(message)) return;
+        warned.add(message);
+        rest.warn(message);
+      },
+    };
+    const hasFarm = rest.mules !== undefined;
+    this.#methods = assignmentMethods(config, hasFarm).map((name) => methods[name]);
+  }
+
+  /**
+   * An explicit handler id first, else each method in turn; a method that fails is passed over like one that cannot serve
+   * (galaxy.md 2.3).
+   * @throws HandlerAssignmentError, and the database's error when it does not answer
+   */
+  async assign(tool: MappedTool): Promise<Assignment> {
+    const { jobs } = this.#config;
+    const configured = findToolMapping(jobs, tool)?.handler ?? jobs.defaultHandler;
+    const inMemory = this.#methods[0]?.name === "mem-self" && this.#methods.length === 1;
+    if (configured !== undefined && !inMemory && this.#process.handlers.hasId(configured))
+      return { method: "direct", handler: configured, assignedHandler: configured };
+    for (const method of this.#methods) {
+      try {
+        const assignment = await method.assign({ toolId: tool.id, configured }, this.#process);
+        if (assignment !== undefined) return assignment;
+      } catch (error) {
+        if (isConnectionError(error)) throw error;
+        this.#process.warn(
+          `${method.name} failed: ${error instanceof Error ? error.message : String(error)}`,
+        );
+      }
+    }
+    throw new HandlerAssignmentError(
+      tool.id,
+      configured,
+      this.#methods.map(({ name }) => name),
+    );
+  }
 }
 
-/** Whether a web process handles jobs itself (galaxy.md 1.5). */
-export function isWebHandler(config: GalaxyConfig): boolean {
-  return (
-    assignmentMethods(config).includes("db-self") ||
-    config.jobs.handlers.some(({ id }) => id === config.serverName)
-  );
-}
-
-/** The tags a process listens to: of the pools it attaches to, and of the handler that job_conf defines under its name (galaxy.md 1.4). */
-export function handlerTags(config: GalaxyConfig): string[] {
-  const tags = new Set<string>();
-  for (const pool of config.attachToPools) {
-    if (pool === "job-handlers") tags.add(defaultTag);
-    else if (pool.startsWith("job-handlers.")) tags.add(pool.slice("job-handlers.".length));
-  }
-  const defined = config.jobs.handlers.find(({ id }) => id === config.serverName);
-  if (defined !== undefined) {
-    for (const tag of defined.tags.length > 0 ? defined.tags : [defaultTag]) tags.add(tag);
-  }
-  return [...tags];
+/** How handlers take the jobs of their tags: by the first configured method that leaves it to them (galaxy.md 2.4). */
+export function claimMethod(config: GalaxyConfig): NonNullable<AssignmentMethod["claim"]> {
+  const names = config.jobs.assign ?? [];
+  const first = names.map((name) => methods[name].claim).find((claim) => claim !== undefined);
+  return first ?? dbSkipLocked.claim!;
 }

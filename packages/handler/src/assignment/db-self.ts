@@ -1,7 +1,16 @@
 import type { AssignmentMethod } from "./assignment.ts";
+import { dbPreassign } from "./db-preassign.ts";
 
-/** The process that creates the job handles it, by its name in the row (galaxy.md 2.3). A configured tag goes to the next method. */
+/** The process that creates the job handles it, by its name in the row; a configured tag is preassigned (galaxy.md 2.3). */
 export const dbSelf: AssignmentMethod = {
   name: "db-self",
-  assign: ({ serverName, configured }) => (configured === undefined ? { handler: serverName } : undefined),
+  assign: async (request, process) => {
+    const { serverName, self } = process;
+    if (request.configured !== undefined) {
+      const preassigned = await dbPreassign.assign(request, process);
+      return preassigned === undefined ? undefined : { ...preassigned, method: "db-self" };
+    }
+    if (self === undefined) return undefined;
+    return { method: "db-self", handler: serverName, assignedHandler: serverName, committed: self };
+  },
 };

@@ -1,7 +1,9 @@
+import type { JobLimits } from "@galaxy-jobs/runtime";
 import {
   inputDeletedInfo,
   inputInErrorInfo,
   jobInputs,
+  totalRunSeconds,
   type Database,
   type JobInput,
   type JobRow,
@@ -27,5 +29,30 @@ export async function admit(context: HandlerContext, database: Database, job: Jo
   if (gone !== undefined) return { verdict: "fail", info: `${inputDeletedInfo}: ${gone.name}` };
   if (inputs.some(({ state }) => state !== "ok" && state !== "empty"))
     return { verdict: "pause", info: inputInErrorInfo };
+  const overTime = await overTotalWalltime(context.config.jobs.limits, database, job);
+  if (overTime !== undefined) return { verdict: "pause", info: overTime };
   return { verdict: "go", tool, inputs };
+}
+
+/** total_walltime: what a user's ok jobs of the last days ran together (galaxy.md 3.7). */
+async function overTotalWalltime(
+  { totalWalltime }: JobLimits,
+  database: Database,
+  { userId }: JobRow,
+): Promise<string | undefined> {
+  if (totalWalltime === undefined || userId === null) return undefined;
+  const { seconds, windowDays } = totalWalltime;
+  const used = await totalRunSeconds(database, userId, windowDays);
+  if (used < seconds) return undefined;
+  return (
+    `Execution of this dataset's job is paused because the jobs of the last ${windowDays} days ran ` +
+    `${hours(used)} of ${hours(seconds)} allowed (total_walltime). Resume it later.`
+  );
+}
+
+/** Seconds as HH:MM:SS. */
+function hours(seconds: number): string {
+  const whole = Math.floor(seconds);
+  const parts = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  return parts.map((part) => String(part).padStart(2, "0")).join(":");
 }

@@ -1,5 +1,6 @@
 import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { basename, dirname, extname, isAbsolute, join, relative } from "node:path";
+import type { Destination } from "@galaxy-jobs/runtime";
 import { datasetPath, type JobInput, type JobRow } from "@galaxy-jobs/shared-db";
 import {
   buildCommand,
@@ -28,10 +29,10 @@ export async function prepare(
   job: JobRow,
   tool: Tool,
   inputs: readonly JobInput[],
+  destination: Destination,
 ): Promise<Preparation> {
   const directory = jobDirectory(context.config.jobWorkingDirectory, job.id, job.fence);
   const files = jobFiles(directory, job.id);
-  const destination = context.config.jobs.destinations[context.config.jobs.defaultDestination]!;
   await mkdir(dirname(directory), { recursive: true });
   await mkdir(directory, { mode: 0o755 });
   await Promise.all(

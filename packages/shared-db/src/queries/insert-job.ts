@@ -19,8 +19,10 @@ export interface NewJob {
   readonly toolVersion: string;
   readonly galaxyVersion: string;
   readonly params: Readonly<Record<string, Json>>;
-  /** Handler id or tag, from assignment. */
-  readonly handler: string;
+  /** Handler id or tag, from assignment; null when a message gives it to a handler. */
+  readonly handler: string | null;
+  /** Where the job goes back to when it is released. */
+  readonly assignedHandler: string;
   /** Data inputs: the flat name of the input and the history_dataset_association. */
   readonly inputs: readonly { readonly name: string; readonly id: number }[];
   readonly outputs: readonly NewOutput[];
@@ -48,7 +50,7 @@ export async function insertJob(sql: Sql, job: NewJob): Promise<InsertedJob> {
     with made as (
       insert into job (user_id, history_id, tool_id, tool_version, galaxy_version, state, info, params, assigned_handler, handler)
       values (${job.userId}, ${job.historyId}, ${job.toolId}, ${job.toolVersion}, ${job.galaxyVersion}, ${state}, ${info},
-        ${sql.json({ ...job.params })}, ${job.handler}, ${job.handler})
+        ${sql.json({ ...job.params })}, ${job.assignedHandler}, ${job.handler})
       returning id, state, info
     )
     insert into job_state_history (job_id, state, info) select id, state, info from made returning job_id as id`;

@@ -45,7 +45,7 @@ export async function resumeJobIfPaused(database: Database, jobId: number): Prom
 async function resume(sql: Sql, jobIds: readonly number[]): Promise<number[]> {
   const rows = await sql<{ id: number }[]>`
     with changed as (
-      update job set info = null, update_time = now(),
+      update job set info = null, update_time = now(), handler = coalesce(handler, assigned_handler),
         state = case when exists (
           select from job_to_input_dataset i
           join history_dataset_association a on a.id = i.dataset_id

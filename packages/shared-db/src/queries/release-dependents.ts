@@ -54,7 +54,7 @@ async function decide(sql: Sql, jobIds: readonly number[]): Promise<number[]> {
         end as state
       from input group by job_id
     ), changed as (
-      update job set state = verdict.state, update_time = now(),
+      update job set state = verdict.state, update_time = now(), handler = coalesce(handler, assigned_handler),
         end_time = case when verdict.state = 'error' then now() end,
         info = case verdict.state when 'error' then ${inputDeletedInfo} when 'paused' then ${inputInErrorInfo} end
       from verdict

@@ -12,7 +12,7 @@ export async function releaseJobsIfNew(sql: Sql, jobs: readonly JobOwnership[]):
       jobs.map(({ fence }) => fence),
       bigintOid,
     )}::bigint[]) as mine (id, fence)
-    where job.id = mine.id and job.fence = mine.fence and job.state = 'new'
+    where job.id = mine.id and job.fence = mine.fence and job.state in ('new', 'resubmitted')
     returning job.id`;
   return rows.map(({ id }) => id);
 }
@@ -21,7 +21,7 @@ export async function releaseJobsIfNew(sql: Sql, jobs: readonly JobOwnership[]):
 export async function releaseNewJobsOf(sql: Sql, incarnationId: number): Promise<number> {
   const rows = await sql`
     update job set handler = assigned_handler, incarnation_id = null, update_time = now()
-    where incarnation_id = ${incarnationId} and state = 'new'
+    where incarnation_id = ${incarnationId} and state in ('new', 'resubmitted')
     returning id`;
   return rows.length;
 }

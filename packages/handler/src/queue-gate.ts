@@ -1,0 +1,197 @@
+import { Loop, type Destination, type Service } from "@galaxy-jobs/runtime";
+import { explainWaitIfClaimed, jobsWithLostInputs, readJobLock, type JobRow } from "@galaxy-jobs/shared-db";
+import type { HandlerContext } from "./handler-context.ts";
+import { queue, type QueueCandidate } from "./stages/queue.ts";
+
+/** `again`: look at the job's tool, inputs and destination anew. */
+export type GateAnswer = "queued" | "lost" | "again" | "stopped";
+
+/** A waiting job's inputs are looked at again after so long, ms. */
+const inputsInterval = 5_000;
+
+interface Waiting {
+  readonly job: JobRow;
+  /** Undefined for a job that no destination takes yet. */
+  readonly destination: Destination | undefined;
+  readonly since: number;
+  inputsSeen: number;
+  /** Why it waits; undefined before the first look. */
+  reason: string | undefined;
+  /** As last written to its row. */
+  written: string | undefined;
+  refusedBy: "runner" | "limits" | undefined;
+  readonly answer: (answer: GateAnswer) => void;
+}
+
+/**
+ * Where claimed jobs wait for their turn: for a worker of their runner, for the limits of job_conf, for a rule that is not
+ * ready, for the job lock to be lifted. All that wait are looked at together, in the order of their ids, at each tick and
+ * whenever something may have become free.
+ */
+export class QueueGate implements Service {
+  readonly name = "queue-gate";
+  readonly #context: HandlerContext;
+  readonly #loop: Loop;
+  readonly #waiting = new Map<number, Waiting>();
+  /** Jobs that hold a worker, with their runner. */
+  readonly #holders = new Map<number, string>();
+
+  constructor(context: HandlerContext, onError: (error: unknown) => void) {
+    this.#context = context;
+    this.#loop = new Loop({ name: "queue-gate", work: () => this.#round(), onError });
+  }
+
+  start(): Promise<void> {
+    return this.#loop.start();
+  }
+
+  async stop(): Promise<void> {
+    await this.#loop.stop();
+    for (const waiting of this.#waiting.values()) waiting.answer("stopped");
+    this.#waiting.clear();
+  }
+
+  /** Something may have become free. */
+  wake(): void {
+    if (this.#waiting.size > 0) this.#loop.wake();
+  }
+
+  /** Waits until the job is queued; it then holds a worker of its runner until `leave`. */
+  enter(job: JobRow, destination: Destination): Promise<GateAnswer> {
+    return this.#wait(job, destination, undefined);
+  }
+
+  /** A tick's wait of a job that no destination takes yet. */
+  park(job: JobRow, reason: string): Promise<GateAnswer> {
+    return this.#wait(job, undefined, reason);
+  }
+
+  /** A run that was found again holds a worker like one that was started here. */
+  hold(jobId: number, runner: string): void {
+    this.#holders.set(jobId, runner);
+  }
+
+  leave(jobId: number): void {
+    this.remove(jobId);
+    if (this.#holders.delete(jobId)) this.wake();
+  }
+
+  /** The job's deletion was asked for: it waits no longer. */
+  remove(jobId: number): void {
+    const waiting = this.#waiting.get(jobId);
+    if (waiting === undefined) return;
+    this.#waiting.delete(jobId);
+    waiting.answer("lost");
+  }
+
+  /** Jobs that wait for something else than their first look. */
+  get refused(): number {
+    return [...this.#waiting.values()].filter(({ reason }) => reason !== undefined).length;
+  }
+
+  /** Users of whom a ready window of jobs waits here already (galaxy.md 4.5). */
+  crowdedUsers(window: number): number[] {
+    const counts = new Map<number, number>();
+    for (const { job } of this.#waiting.values()) {
+      if (job.userId !== null) counts.set(job.userId, (counts.get(job.userId) ?? 0) + 1);
+    }
+    return [...counts].filter(([, count]) => count >= window).map(([user]) => user);
+  }
+
+  /** Tools whose jobs wait here for a worker: more of them would only wait, and another handler may have one free. */
+  crowdedTools(): string[] {
+    const crowded = [...this.#waiting.values()].filter(({ refusedBy }) => refusedBy === "runner");
+    return [...new Set(crowded.map(({ job }) => job.toolId))];
+  }
+
+  #wait(job: JobRow, destination: Destination | undefined, reason: string | undefined): Promise<GateAnswer> {
+    return new Promise((answer) => {
+      const since = performance.now();
+      this.#waiting.set(job.id, {
+        job,
+        destination,
+        since,
+        inputsSeen: since,
+        reason,
+        written: job.waitReason ?? undefined,
+        refusedBy: undefined,
+        answer,
+      });
+      this.#loop.wake();
+    });
+  }
+
+  async #round(): Promise<number> {
+    if (this.#waiting.size === 0) return Number.POSITIVE_INFINITY;
+    const pause = this.#context.config.jobHandlerMonitorSleep * 1000;
+    const now = performance.now();
+    for (const [id, { destination, since }] of this.#waiting) {
+      if (destination === undefined && now - since >= pause) this.#answer(id, "again");
+    }
+    if (await readJobLock(this.#context.database)) {
+      for (const waiting of this.#waiting.values())
+        waiting.reason = "an administrator has locked the start of jobs (job lock)";
+    } else {
+      await this.#recheckInputs(now);
+      await this.#queue();
+    }
+    await this.#explain();
+    return pause;
+  }
+
+  async #queue(): Promise<void> {
+    const candidates: QueueCandidate[] = [...this.#waiting.values()]
+      .flatMap(({ job, destination }) => (destination === undefined ? [] : [{ job, destination }]))
+      .toSorted((a, b) => a.job.id - b.job.id);
+    if (candidates.length === 0) return;
+    const result = await queue(this.#context, this.#context.database, candidates, this.#freeWorkers());
+    for (const { job, destination } of candidates) {
+      if (result.queued.has(job.id)) {
+        this.#holders.set(job.id, destination.runner);
+        this.#answer(job.id, "queued");
+      } else if (result.lost.has(job.id)) {
+        this.#answer(job.id, "lost");
+      } else {
+        const waiting = this.#waiting.get(job.id);
+        if (waiting === undefined) continue;
+        waiting.reason = result.refused.get(job.id)?.reason;
+        waiting.refusedBy = result.refused.get(job.id)?.by;
+      }
+    }
+  }
+
+  /** A job that waited for long must not start with an input that was deleted meanwhile. */
+  async #recheckInputs(now: number): Promise<void> {
+    const due = [...this.#waiting.values()].filter(({ inputsSeen }) => now - inputsSeen >= inputsInterval);
+    if (due.length === 0) return;
+    for (const waiting of due) waiting.inputsSeen = now;
+    const lost = await jobsWithLostInputs(
+      this.#context.database,
+      due.map(({ job }) => job.id),
+    );
+    for (const id of lost) this.#answer(id, "again");
+  }
+
+  async #explain(): Promise<void> {
+    const changed = [...this.#waiting.values()].filter(
+      ({ reason, written }) => reason !== undefined && reason !== written,
+    );
+    await explainWaitIfClaimed(
+      this.#context.database,
+      changed.map(({ job, reason }) => ({ id: job.id, fence: job.fence, reason: reason! })),
+    );
+    for (const waiting of changed) waiting.written = waiting.reason;
+  }
+
+  #freeWorkers(): Map<string, number> {
+    const free = new Map([...this.#context.runners].map(([name, { slots }]) => [name, slots]));
+    for (const runner of this.#holders.values()) free.set(runner, (free.get(runner) ?? 0) - 1);
+    return free;
+  }
+
+  #answer(id: number, answer: GateAnswer): void {
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    waiting?.answer(answer);
+  }
+}

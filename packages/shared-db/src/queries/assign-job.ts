@@ -1,0 +1,40 @@
+import type { Sql } from "../sql.ts";
+
+/** A message gave a job to this handler (galaxy.md 1.7). @returns false when another had it already, or it was deleted */
+export async function assignJobIfUnassigned(sql: Sql, jobId: number, serverName: string): Promise<boolean> {
+  const rows = await sql`
+    update job set handler = ${serverName}, update_time = now()
+    where id = ${jobId} and state = 'new' and handler is null and incarnation_id is null returning id`;
+  return rows.length === 1;
+}
+
+/**
+ * Offers jobs whose message was lost, with the process that had it, to all handlers of their tag.
+ * @param age seconds that a message may take
+ * @returns how many
+ */
+export async function offerUnassignedJobs(sql: Sql, tags: readonly string[], age: number): Promise<number> {
+  const rows = await sql`
+    update job set handler = assigned_handler, update_time = now()
+    where id in (
+      select id from job
+      where state = 'new' and handler is null and incarnation_id is null and assigned_handler = any(${sql.array([...tags])})
+        and update_time < now() - make_interval(secs => ${age})
+      for update skip locked)
+    returning id`;
+  return rows.length;
+}
+
+/** The live handlers of a tag, for assignment at random (galaxy.md 2.3, db-preassign). */
+export async function liveHandlersOf(sql: Sql, tag: string): Promise<string[]> {
+  const rows = await sql<{ serverName: string }[]>`
+    select server_name from handler_incarnation where end_time is null and ${tag} = any(tags) order by server_name`;
+  return rows.map(({ serverName }) => serverName);
+}
+
+/** Of these server names those that have a live process. */
+export async function liveAmong(sql: Sql, serverNames: readonly string[]): Promise<Set<string>> {
+  const rows = await sql<{ serverName: string }[]>`
+    select server_name from handler_incarnation where end_time is null and server_name = any(${sql.array([...serverNames])})`;
+  return new Set(rows.map(({ serverName }) => serverName));
+}
