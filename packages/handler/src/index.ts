@@ -19,3 +19,4 @@ export { JobHandler, type JobHandlerOptions } from "./job-handler.ts";
 export { peek } from "./outputs.ts";
 export { release } from "./release.ts";
 export { findToolMapping } from "./tool-mapping.ts";
+export { explainJob, type JobExplanation } from "./explain-job.ts";

@@ -141,14 +141,22 @@ export class JobHandler implements Service {
     }
   }
 
-  /** A job was given to this handler in memory or by a message; its row says so, or will. */
-  take(jobId: number): void {
-    const context = this.#context;
-    if (context === undefined) return;
-    assignJobIfUnassigned(context.database, jobId, context.config.serverName).then(
-      () => this.#claims.wake(),
-      (error: unknown) => this.events.emit("trouble", { at: "take", job: jobId, error }),
-    );
+  /**
+   * A job was given to this handler by a message, or in memory, where its row names the handler already.
+   * @returns whether it is this handler's; a database that is away is waited for
+   */
+  async take(jobId: number): Promise<boolean> {
+    const { database, config } = this.#options;
+    try {
+      const mine = await this.#untilWritten("take", jobId, () =>
+        assignJobIfUnassigned(database, jobId, config.serverName),
+      );
+      this.#claims.wake();
+      return mine;
+    } catch (error) {
+      this.events.emit("trouble", { at: "take", job: jobId, error });
+      return false;
+    }
   }
 
   async #claimRound(): Promise<number> {

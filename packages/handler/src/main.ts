@@ -13,6 +13,7 @@ import {
 import { migrate, openWhenReady } from "@galaxy-jobs/shared-db";
 import { handlerTags } from "./assignment/process-role.ts";
 import { JobHandler } from "./job-handler.ts";
+import { takeMessages, type MuleChannel } from "./mule-messages.ts";
 import { release } from "./release.ts";
 import { loadToolBox } from "@galaxy-jobs/tools";
 
@@ -53,16 +54,17 @@ async function main(context: DaemonContext): Promise<void> {
   if (applied.length > 0) logger.info("database.migrated", { migrations: applied });
   const tools = await loadToolBox(config.toolPaths);
   for (const fault of tools.faults) logger.warn("tool.faulty", { fault: formatFault(fault) });
-  await context.run(
-    new JobHandler({
-      config,
-      database,
-      toolBox: () => tools,
-      logger,
-      tags: handlerTags(config),
-      onFenced: (error) => context.end(1, error.message),
-    }),
-  );
+  const handler = new JobHandler({
+    config,
+    database,
+    toolBox: () => tools,
+    logger,
+    tags: handlerTags(config),
+    onFenced: (error) => context.end(1, error.message),
+  });
+  await context.run(handler);
+  // Started by a web tier as one of its mules.
+  if (process.send !== undefined) takeMessages(muleChannel(), handler, logger);
 }
 
 /** A handler that listens to nothing is a mistake: it would idle for ever. */
@@ -83,4 +85,12 @@ function checkHandler(config: GalaxyConfig): Fault[] {
     });
   }
   return faults;
+}
+
+function muleChannel(): MuleChannel {
+  return {
+    on: (event, listener) => process.on(event, listener),
+    // Without a parent any more, there is nobody to tell.
+    send: (receipt) => void process.send?.(receipt, undefined, undefined, () => undefined),
+  };
 }

@@ -50,3 +50,5 @@ export type { DaemonArguments } from "./process/daemon-options.ts";
 export { runDaemon } from "./process/run-daemon.ts";
 export type { DaemonContext, DaemonOptions } from "./process/run-daemon.ts";
 export { isPlainPath } from "./plain-path.ts";
+export { Farm, isFarmEnvelope, isFarmReceipt } from "./process/farm.ts";
+export type { FarmEnvelope, FarmMember, FarmReceipt } from "./process/farm.ts";

@@ -30,3 +30,4 @@ export * from "./queries/datasets.ts";
 export * from "./queries/histories.ts";
 export * from "./queries/list-jobs.ts";
 export * from "./queries/users.ts";
+export * from "./queries/waiting-jobs.ts";

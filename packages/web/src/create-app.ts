@@ -11,6 +11,7 @@ import { refuseForeignPages } from "./authenticate.ts";
 import { datasetRoutes } from "./routes/datasets.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { historyRoutes } from "./routes/histories.ts";
+import { jobControlRoutes } from "./routes/job-control.ts";
 import { jobRoutes } from "./routes/jobs.ts";
 import { serviceRoutes } from "./routes/service.ts";
 import { toolRoutes } from "./routes/tools.ts";
@@ -41,6 +42,7 @@ export function createApp(context: WebContext): Express {
   app.use(express.json({ limit: context.config.web.maxBodyBytes }));
   for (const routes of [
     toolRoutes,
+    jobControlRoutes,
     jobRoutes,
     datasetRoutes,
     historyRoutes,

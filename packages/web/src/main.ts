@@ -76,7 +76,7 @@ async function main(context: DaemonContext): Promise<void> {
     assigner: new HandlerAssigner({
       config,
       database,
-      self: jobHandler === undefined ? undefined : (jobId) => jobHandler.take(jobId),
+      self: jobHandler === undefined ? undefined : (jobId) => void jobHandler.take(jobId),
       mules: undefined,
       warn: (message) => logger.warn("job.assignment", { message }),
     }),

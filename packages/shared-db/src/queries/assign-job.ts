@@ -1,10 +1,13 @@
 import type { Sql } from "../sql.ts";
 
-/** A message gave a job to this handler (galaxy.md 1.7). @returns false when another had it already, or it was deleted */
+/**
+ * A job was given to this handler (galaxy.md 1.7).
+ * @returns whether it is assigned to it now; false when another had it already, or it was deleted
+ */
 export async function assignJobIfUnassigned(sql: Sql, jobId: number, serverName: string): Promise<boolean> {
   const rows = await sql`
     update job set handler = ${serverName}, update_time = now()
-    where id = ${jobId} and state = 'new' and handler is null and incarnation_id is null returning id`;
+    where id = ${jobId} and state = 'new' and incarnation_id is null and (handler is null or handler = ${serverName}) returning id`;
   return rows.length === 1;
 }
 

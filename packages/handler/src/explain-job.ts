@@ -1,0 +1,172 @@
+import { didYouMean, type GalaxyConfig } from "@galaxy-jobs/runtime";
+import {
+  awaitedInputs,
+  handlersServing,
+  holderOf,
+  jobsAhead,
+  readJobLock,
+  type Database,
+  type JobRow,
+} from "@galaxy-jobs/shared-db";
+import { defaultTag } from "./assignment/assignment.ts";
+import { HandlerMap } from "./assignment/handler-map.ts";
+import { poolOfTag } from "./assignment/process-role.ts";
+import { leaseSeconds } from "./incarnation.ts";
+
+/** What holds a job up, as a key for programs and in words for people. */
+export interface JobExplanation {
+  readonly code:
+    | "ended"
+    | "inputs"
+    | "paused"
+    | "delay"
+    | "locked"
+    | "no-handler"
+    | "no-pool"
+    | "queue"
+    | "message"
+    | "handler"
+    | "handler-lost"
+    | "starting"
+    | "running"
+    | "ending";
+  readonly reason: string;
+}
+
+/** Why a job is in its state and not further (DESIGN.md promise 7). */
+export async function explainJob(
+  database: Database,
+  config: GalaxyConfig,
+  job: JobRow,
+): Promise<JobExplanation> {
+  switch (job.state) {
+    case "ok":
+    case "error":
+    case "deleted":
+    case "stopped":
+      return { code: "ended", reason: withInfo(`the job has ended: ${job.state}`, job.info) };
+    case "paused":
+      return {
+        code: "paused",
+        reason: withInfo("the job is paused until somebody resumes it", job.info),
+      };
+    case "waiting":
+      return explainInputs(database, job);
+    case "new":
+    case "resubmitted":
+      return job.incarnationId === null
+        ? explainUnclaimed(database, config, job)
+        : explainHeld(database, job, {
+            code: "handler",
+            reason: job.waitReason ?? `handler ${job.handler} has taken the job and is about to start it`,
+          });
+    case "queued":
+      return explainHeld(database, job, {
+        code: "starting",
+        reason: `handler ${job.handler} has given the job to the runner ${job.jobRunnerName} (destination ${job.destinationId})`,
+      });
+    case "running":
+      return explainHeld(database, job, {
+        code: "running",
+        reason: `the job runs on destination ${job.destinationId}, watched by handler ${job.handler}`,
+      });
+    case "deleting":
+    case "stopping":
+      return explainHeld(database, job, {
+        code: "ending",
+        reason: `handler ${job.handler} is ending the job's processes`,
+      });
+  }
+}
+
+async function explainInputs(database: Database, job: JobRow): Promise<JobExplanation> {
+  const inputs = await awaitedInputs(database, job.id);
+  const words = inputs.map(
+    ({ hid, name, jobState }) =>
+      `dataset ${hid} (${name})${jobState === null ? "" : `, whose job is ${jobState}`}`,
+  );
+  return {
+    code: "inputs",
+    reason:
+      words.length === 0 ? "its inputs have just become ready" : `an input is not ready: ${words.join("; ")}`,
+  };
+}
+
+async function explainUnclaimed(
+  database: Database,
+  config: GalaxyConfig,
+  job: JobRow,
+): Promise<JobExplanation> {
+  if (job.state === "resubmitted" && job.resubmitAfter !== null && job.resubmitAfter > new Date()) {
+    return {
+      code: "delay",
+      reason: withInfo(`the job starts again after ${job.resubmitAfter.toISOString()}`, job.info),
+    };
+  }
+  if (await readJobLock(database))
+    return { code: "locked", reason: "an administrator has locked the start of jobs (job lock)" };
+  if (job.handler === null) {
+    const pool = poolOfTag(job.assignedHandler ?? defaultTag);
+    return { code: "message", reason: `a message about the job is on its way to the mules of ${pool}` };
+  }
+  return explainQueue(database, config, job, job.handler);
+}
+
+/** Assigned to a name or tag, and nobody has taken it. */
+async function explainQueue(
+  database: Database,
+  config: GalaxyConfig,
+  job: JobRow,
+  name: string,
+): Promise<JobExplanation> {
+  const serving = await handlersServing(database, name);
+  const live = serving.filter((handler) => handler.live && handler.heartbeatAge <= leaseSeconds);
+  const named =
+    serving.some(({ serverName }) => serverName === name) || new HandlerMap(config.jobs).hasId(name);
+  if (live.length > 0) {
+    const ahead = await jobsAhead(database, job);
+    const who = live.map(({ serverName, jobsInHand }) => `${serverName} (${jobsInHand} jobs in hand)`);
+    const place = ahead === 0 ? "the job is the next" : `${ahead} jobs are ahead of it`;
+    return {
+      code: "queue",
+      reason: `waits for ${live.length === 1 ? "handler" : "one of the handlers"} ${who.join(", ")}; ${place}`,
+    };
+  }
+  const last = serving.toSorted((a, b) => b.seen.getTime() - a.seen.getTime())[0];
+  if (named) {
+    const since = last === undefined ? "; it was never seen" : ` since ${last.seen.toISOString()}`;
+    return {
+      code: "no-handler",
+      reason: `the job is assigned to handler ${name}, which is not running${since}`,
+    };
+  }
+  const since =
+    last === undefined
+      ? `has never had a handler${suggestTag(config, name)}`
+      : `has no live handler since ${last.seen.toISOString()} (the last was ${last.serverName})`;
+  return { code: "no-pool", reason: `pool ${poolOfTag(name)} ${since}` };
+}
+
+function suggestTag(config: GalaxyConfig, name: string): string {
+  const known = config.jobs.handlers.flatMap(({ id, tags }) => [id, ...tags]);
+  const meant = didYouMean(name, known);
+  return meant === undefined ? "" : `; does job_conf mean ${meant}?`;
+}
+
+/** The same, unless its handler has gone silent. */
+async function explainHeld(
+  database: Database,
+  job: JobRow,
+  normally: JobExplanation,
+): Promise<JobExplanation> {
+  const holder = job.incarnationId === null ? undefined : await holderOf(database, job.incarnationId);
+  if (holder === undefined || (holder.live && holder.heartbeatAge <= leaseSeconds)) return normally;
+  return {
+    code: "handler-lost",
+    reason: `handler ${holder.serverName}, which holds the job (${job.state}), does not answer since ${holder.seen.toISOString()}`,
+  };
+}
+
+function withInfo(text: string, info: string | null): string {
+  return info === null || info === "" ? text : `${text}: ${info}`;
+}
