@@ -36,10 +36,15 @@ export function startDaemon(
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
+  return watch(name, child);
+}
+
+/** A child whose stdout and stderr are pipes. */
+export function watch(name: string, child: ChildProcess): Daemon {
   const lines: string[] = [];
   const watchers = new Set<() => void>();
   for (const stream of [child.stdout, child.stderr]) {
-    createInterface({ input: stream }).on("line", (line) => {
+    createInterface({ input: stream! }).on("line", (line) => {
       lines.push(line);
       for (const watcher of watchers) watcher();
     });

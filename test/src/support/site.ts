@@ -1,0 +1,198 @@
+import { fork } from "node:child_process";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import {
+  HandlerAssigner,
+  isWebHandler,
+  handlerTags,
+  JobHandler,
+  type Assignment,
+  type MuleMessages,
+} from "@galaxy-jobs/handler";
+import { Farm, isFarmReceipt, loadGalaxyConfig, silentLogger, type GalaxyConfig } from "@galaxy-jobs/runtime";
+import { ensureDefaultHistory, ensureUser, insertJob, type JobRow } from "@galaxy-jobs/shared-db";
+import { loadToolBox } from "@galaxy-jobs/tools";
+import { createDatabase, type TestDatabase } from "./database.ts";
+import { programs, startDaemon, watch, type Daemon } from "./galaxy.ts";
+import { traversableFolder } from "./servers.ts";
+import { until } from "./until.ts";
+
+export interface HandlerPlan {
+  readonly name: string;
+  /** Tags in job_conf; undefined: job_conf does not know the handler. */
+  readonly tags?: readonly string[];
+  /** Pools it attaches to on its command line. */
+  readonly pools?: readonly string[];
+  /** Started as a mule, with a channel, and a member of these farms. */
+  readonly farms?: readonly string[];
+}
+
+/** A site without its web server: this process creates the jobs as a web worker does, real handler processes run them. */
+export interface Site {
+  readonly config: GalaxyConfig;
+  readonly database: TestDatabase;
+  readonly farms: ReadonlyMap<string, Farm>;
+  readonly warnings: readonly string[];
+  assign(toolId: string): Promise<Assignment>;
+  /** Creates a job of a tool. @returns its row's id */
+  submit(toolId: string, options?: { user?: string; committed?: boolean }): Promise<number>;
+  start(handler: string): Promise<Daemon>;
+  /** Ends a handler and forgets it. */
+  end(handler: string, signal: NodeJS.Signals): Promise<void>;
+  /** Waits for the end of jobs. */
+  ended(ids: readonly number[], deadline?: number): Promise<JobRow[]>;
+  /** The numbers of the jobs that ran, as their processes wrote them. */
+  runs(): Promise<number[]>;
+  stop(): Promise<void>;
+}
+
+export interface SitePlan {
+  readonly handlers: readonly HandlerPlan[];
+  readonly jobConf: Record<string, unknown>;
+  /** Tools of the site; each appends its job's number to the record, then sleeps. */
+  readonly tools: readonly { readonly id: string; readonly seconds?: number }[];
+  readonly galaxy?: Record<string, unknown>;
+}
+
+export async function makeSite(plan: SitePlan): Promise<Site> {
+  const database = await createDatabase();
+  const folder = await traversableFolder("galaxy-test-site-");
+  const record = join(folder, "record");
+  await mkdir(join(folder, "tools"));
+  await writeFile(record, "");
+  for (const { id, seconds } of plan.tools)
+    await writeFile(join(folder, "tools", `${id}.yml`), tool(id, record, seconds));
+  const configFile = join(folder, "galaxy.yml");
+  const galaxy = {
+    database_connection: database.url,
+    single_user: "tester@example.org",
+    tool_path: join(folder, "tools"),
+    job_handler_monitor_sleep: 0.1,
+    ...plan.galaxy,
+    job_config: plan.jobConf,
+  };
+  await writeFile(configFile, JSON.stringify({ galaxy }, undefined, 2));
+  const config = loadGalaxyConfig({ file: configFile, env: {}, serverName: "main" });
+  const tools = await loadToolBox(config.toolPaths);
+  const farms = new Map<string, Farm>();
+  for (const name of plan.handlers.flatMap(({ farms: names = [] }) => names))
+    if (!farms.has(name)) farms.set(name, new Farm(name));
+  const mules: MuleMessages | undefined =
+    farms.size === 0
+      ? undefined
+      : {
+          hasFarm: (pool) => farms.has(pool),
+          send: (pool, message) => farms.get(pool)!.send(message),
+        };
+  const own = isWebHandler(config, farms.size > 0)
+    ? new JobHandler({
+        config,
+        database: database.sql,
+        toolBox: () => tools,
+        logger: silentLogger,
+        tags: handlerTags(config),
+        onFenced: (error) => {
+          throw error;
+        },
+      })
+    : undefined;
+  await own?.start();
+  const warnings: string[] = [];
+  const assigner = new HandlerAssigner({
+    config,
+    database: database.sql,
+    self: own === undefined ? undefined : (id) => void own.take(id),
+    mules,
+    warn: (message) => warnings.push(message),
+  });
+  const running = new Map<string, Daemon>();
+
+  const start = async (name: string) => {
+    const { pools = [], farms: memberships } = plan.handlers.find((handler) => handler.name === name)!;
+    const args = ["-c", configFile, "--server-name", name];
+    for (const pool of pools) args.push("--attach-to-pool", pool);
+    let daemon: Daemon;
+    if (memberships === undefined) {
+      daemon = startDaemon(name, programs.handler, args);
+      await daemon.line(/job\.registered/);
+    } else {
+      const child = fork(programs.handler, args, { stdio: ["ignore", "pipe", "pipe", "ipc"] });
+      daemon = watch(name, child);
+      await daemon.line(/job\.registered/);
+      const member = { name, send: (envelope: object) => void child.send(envelope) };
+      for (const farm of memberships) farms.get(farm)!.add(member);
+      child.on("message", (message) => {
+        if (isFarmReceipt(message)) for (const farm of farms.values()) farm.received(member, message);
+      });
+      child.on("exit", () => memberships.forEach((farm) => farms.get(farm)!.remove(member)));
+    }
+    running.set(name, daemon);
+    return daemon;
+  };
+
+  return {
+    config,
+    database,
+    farms,
+    warnings,
+    assign: (toolId) => assigner.assign({ id: toolId, version: "1.0" }),
+    start,
+    async submit(toolId, { user = "tester@example.org", committed = true } = {}) {
+      const assignment = await assigner.assign({ id: toolId, version: "1.0" });
+      const owner = await ensureUser(database.sql, user);
+      const history = await ensureDefaultHistory(database.sql, owner.id);
+      const { id } = await database.sql.begin((sql) =>
+        insertJob(sql, {
+          userId: owner.id,
+          historyId: history.id,
+          toolId,
+          toolVersion: "1.0",
+          galaxyVersion: "test",
+          params: {},
+          handler: assignment.handler,
+          assignedHandler: assignment.assignedHandler,
+          inputs: [],
+          outputs: [],
+        }),
+      );
+      if (committed) assignment.committed?.(id);
+      return id;
+    },
+    async end(name, signal) {
+      const daemon = running.get(name)!;
+      running.delete(name);
+      await daemon.stop(signal);
+    },
+    ended: (ids, deadline = 30_000) =>
+      until(
+        async () => {
+          const rows = await database.sql<JobRow[]>`
+            select * from job where id = any(${database.sql.array([...ids], 20)}) order by id`;
+          return rows.every(({ state }) => ["ok", "error", "deleted", "paused"].includes(state))
+            ? rows
+            : undefined;
+        },
+        { what: `jobs ${ids.join(", ")} to end`, deadline, every: 50 },
+      ),
+    runs: async () => (await readFile(record, "utf8")).split("\n").filter(Boolean).map(Number),
+    async stop() {
+      await Promise.all([...running.values()].map((daemon) => daemon.stop()));
+      await own?.stop();
+      await database.drop();
+      await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
+}
+
+/** The number of its job is in the name of the run directory, which is the working directory's parent. */
+function tool(id: string, record: string, seconds = 0): string {
+  return `class: GalaxyUserTool
+id: ${id}
+name: ${id}
+version: "1.0"
+shell_command: |
+  run=\${PWD%/working}; run=\${run##*/}; echo "\${run%.*}" >> '${record}'; sleep ${seconds}
+inputs: []
+outputs: []
+`;
+}
