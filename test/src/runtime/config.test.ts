@@ -166,7 +166,9 @@ galxy: {}
     );
     const config = load("galaxy: {}");
     expect(config.jobs.defaultDestination).to.equal("here");
-    expect(config.jobs.destinations["here"]?.env).to.deep.equal([{ name: "A", value: "1" }]);
+    expect(config.jobs.destinations["here"]?.env).to.deep.equal([
+      { kind: "variable", name: "A", value: "1", raw: false },
+    ]);
     const inline = load(
       "galaxy:\n  job_config:\n    handling: {assign: [db-self], max_grab: 3, processes: {h0: {tags: [x]}}}\n",
     );

@@ -33,12 +33,13 @@ export async function startEmbeddedServer(): Promise<TestServer> {
   });
 }
 
-/** The newest PostgreSQL that the machine has by its package system; undefined where there is none. */
+/**
+ * The PostgreSQL whose programs are in the folder that GALAXY_TEST_POSTGRES_BIN names, else the newest one that the machine
+ * has by its package system; undefined where there is none.
+ */
 export async function startSystemServer(): Promise<TestServer | undefined> {
-  const versions = await readdir("/usr/lib/postgresql").catch(() => [] as string[]);
-  const version = versions.toSorted((a, b) => Number(b) - Number(a))[0];
-  if (version === undefined) return undefined;
-  const bin = `/usr/lib/postgresql/${version}/bin`;
+  const bin = process.env["GALAXY_TEST_POSTGRES_BIN"] ?? (await newestSystemPrograms());
+  if (bin === undefined) return undefined;
   const folder = await traversableFolder("galaxy-test-system-");
   const user = await serverUser();
   if (user !== undefined) await chown(folder, user.uid, user.gid);
@@ -53,7 +54,8 @@ export async function startSystemServer(): Promise<TestServer | undefined> {
     },
   );
   const [code] = (await once(initdb, "exit")) as [number | null];
-  if (code !== 0) throw new Error(`initdb of PostgreSQL ${version} failed with exit code ${code}`);
+  if (code !== 0) throw new Error(`${bin}/initdb failed with exit code ${code}`);
+  const version = (await readFile(join(data, "PG_VERSION"), "utf8")).trim();
   const options = [
     "listen_addresses=",
     `unix_socket_directories=${folder}`,
@@ -84,6 +86,12 @@ export async function startSystemServer(): Promise<TestServer | undefined> {
       return Promise.resolve();
     },
   };
+}
+
+async function newestSystemPrograms(): Promise<string | undefined> {
+  const versions = await readdir("/usr/lib/postgresql").catch(() => [] as string[]);
+  const version = versions.toSorted((a, b) => Number(b) - Number(a))[0];
+  return version === undefined ? undefined : `/usr/lib/postgresql/${version}/bin`;
 }
 
 async function ready(

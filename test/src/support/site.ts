@@ -1,6 +1,6 @@
 import { fork } from "node:child_process";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import {
   HandlerAssigner,
   isWebHandler,
@@ -174,7 +174,11 @@ export async function makeSite(plan: SitePlan): Promise<Site> {
         },
         { what: `jobs ${ids.join(", ")} to end`, deadline, every: 50 },
       ),
-    runs: async () => (await readFile(record, "utf8")).split("\n").filter(Boolean).map(Number),
+    runs: async () =>
+      (await readFile(record, "utf8"))
+        .split("\n")
+        .filter(Boolean)
+        .map((runDirectory) => Number(basename(runDirectory).split(".")[0])),
     async stop() {
       await Promise.all([...running.values()].map((daemon) => daemon.stop()));
       await own?.stop();
@@ -191,7 +195,7 @@ id: ${id}
 name: ${id}
 version: "1.0"
 shell_command: |
-  run=\${PWD%/working}; run=\${run##*/}; echo "\${run%.*}" >> '${record}'; sleep ${seconds}
+  dirname "$PWD" >> '${record}'; sleep ${seconds}
 inputs: []
 outputs: []
 `;

@@ -1,0 +1,165 @@
+import { flag } from "../option-kinds.ts";
+import { DEFAULT_JOB_CONFIG } from "../job-config.ts";
+import type { Destination, HandlerDefinition, JobConfig, ResubmitRule, RunnerConfig } from "../job-config.ts";
+import { readEnvironment } from "./environment.ts";
+import type { Place } from "./place.ts";
+
+/** Keys of an environment that are not parameters of its runner. */
+const ENVIRONMENT_KEYS = ["id", "runner", "enabled", "env", "params", "tags", "resubmit", "shell"];
+/** Parameters that steer Galaxy's own Python code (galaxy.md 3.5). */
+const GALAXY_ONLY = [
+  "metrics",
+  "job_metrics",
+  "metadata_strategy",
+  "tool_evaluation_strategy",
+  "embed_metadata_in_job",
+  "container_resolvers",
+  "container_resolvers_config_file",
+  "retry_metadata_internally",
+];
+
+type Execution = Pick<JobConfig, "destinations" | "defaultDestination">;
+
+/** `execution` (galaxy.md 3.3, 3.5). */
+export function readExecution(
+  execution: Place,
+  runners: Readonly<Record<string, RunnerConfig>>,
+  handlers: readonly HandlerDefinition[],
+): Execution {
+  if (execution.isEmpty) {
+    if (!Object.hasOwn(runners, "local"))
+      execution.fault("execution is required where no runner is named local");
+    const { destinations, defaultDestination } = DEFAULT_JOB_CONFIG;
+    return { destinations, defaultDestination };
+  }
+  execution.onlyKeys(["default", "environments"]);
+  const destinations: Record<string, Destination> = {};
+  const places = new Map<string, Place>();
+  for (const [id, settings] of environments(execution)) {
+    if (settings.get("enabled").read(flag) === false) continue;
+    destinations[id] = readDestination(id, settings, runners);
+    places.set(id, settings);
+  }
+  const names = new Set(Object.values(destinations).flatMap(({ id, tags }) => [id, ...tags]));
+  for (const settings of places.values()) checkReferences(settings, names, handlers);
+  checkTags(destinations, places);
+  return { destinations, defaultDestination: readDefault(execution, destinations, names) };
+}
+
+/** `environments` is a map by id, or a list of maps with an `id`. */
+function environments(execution: Place): [id: string, settings: Place][] {
+  const all = execution.get("environments");
+  if (all.isEmpty) {
+    execution.fault("environments is required", "name at least one destination");
+    return [];
+  }
+  if (!Array.isArray(all.raw)) return all.entries();
+  return all.items().flatMap((item): [string, Place][] => {
+    const id = item.get("id").text();
+    if (id === undefined) item.fault("id is required");
+    return id === undefined ? [] : [[id, item]];
+  });
+}
+
+function readDestination(
+  id: string,
+  settings: Place,
+  runners: Readonly<Record<string, RunnerConfig>>,
+): Destination {
+  const runner = settings.get("runner");
+  const name = runner.text() ?? "";
+  if (runner.isEmpty) settings.fault("runner is required");
+  else if (name === "dynamic_tpv")
+    runner.fault(
+      "rules of Total Perspective Vortex are Python, which does not run here",
+      "write the rule in JavaScript: runner: dynamic, type: javascript",
+    );
+  else if (name !== "dynamic" && !Object.hasOwn(runners, name))
+    runner.noSuch("runner", name, [...Object.keys(runners), "dynamic"]);
+  const params: Record<string, unknown> = {};
+  for (const [key, value] of [...settings.entries(), ...settings.get("params").entries()]) {
+    if (GALAXY_ONLY.includes(key)) value.notUsed(key);
+    else if (!ENVIRONMENT_KEYS.includes(key)) params[key] = value.raw;
+  }
+  const shell = settings.get("shell").text();
+  return {
+    id,
+    runner: name,
+    tags: settings.get("tags").list(),
+    params,
+    env: readEnvironment(settings.get("env")),
+    resubmit: settings.get("resubmit").items().map(readRule),
+    ...(shell === undefined ? {} : { shell }),
+  };
+}
+
+function readRule(rule: Place): ResubmitRule {
+  rule.onlyKeys(["condition", "environment", "destination", "handler", "delay"]);
+  const condition = rule.get("condition").text();
+  const destination = rule.get("environment").text() ?? rule.get("destination").text();
+  const handler = rule.get("handler").text();
+  const delay = rule.get("delay").text();
+  return {
+    ...(condition === undefined ? {} : { condition }),
+    ...(destination === undefined ? {} : { destination }),
+    ...(handler === undefined ? {} : { handler }),
+    ...(delay === undefined ? {} : { delay }),
+  };
+}
+
+function checkReferences(
+  settings: Place,
+  names: ReadonlySet<string>,
+  handlers: readonly HandlerDefinition[],
+): void {
+  for (const rule of settings.get("resubmit").items()) {
+    for (const key of ["environment", "destination"]) {
+      const name = rule.get(key).text();
+      if (name !== undefined && !names.has(name)) rule.get(key).noSuch("environment", name, names);
+    }
+    warnOfHandler(rule.get("handler"), handlers);
+  }
+}
+
+/** A handler or tag that job_conf does not define may still be served by handlers that attach themselves to its pool. */
+export function warnOfHandler(place: Place, handlers: readonly HandlerDefinition[]): void {
+  const name = place.text();
+  if (name === undefined || handlers.length === 0) return;
+  if (handlers.some(({ id, tags }) => id === name || tags.includes(name))) return;
+  place.warn(
+    `no handler of job_conf has the id or tag ${name}`,
+    `its jobs wait until a handler attaches to the pool job-handlers.${name}`,
+  );
+}
+
+function checkTags(
+  destinations: Readonly<Record<string, Destination>>,
+  places: ReadonlyMap<string, Place>,
+): void {
+  for (const { id, tags } of Object.values(destinations)) {
+    const clash = tags.find((tag) => tag !== id && Object.hasOwn(destinations, tag));
+    if (clash !== undefined)
+      places
+        .get(id)!
+        .get("tags")
+        .fault(`${clash} is both a tag and the id of an environment`, "give one of them another name");
+  }
+}
+
+/** Explicit; else, if there is exactly one destination, that (galaxy.md 3.5). */
+function readDefault(
+  execution: Place,
+  destinations: Readonly<Record<string, Destination>>,
+  names: ReadonlySet<string>,
+): string {
+  const ids = Object.keys(destinations);
+  const place = execution.get("default");
+  const name = place.text();
+  if (name === undefined) {
+    if (ids.length > 1)
+      execution.fault("default is required where there are several environments", `write default: ${ids[0]}`);
+    return ids[0] ?? "local";
+  }
+  if (!names.has(name)) place.noSuch("environment", name, names);
+  return name;
+}
