@@ -29,7 +29,7 @@ export interface OpenOptions {
  */
 export function openDatabase(address: DatabaseAddress, options: OpenOptions): Database {
   const unixSocket = address.host.startsWith("/") ? `${address.host}/.s.PGSQL.${address.port}` : undefined;
-  return postgres<{ bigint: postgres.PostgresType<number> }>({
+  const database = postgres<{ bigint: postgres.PostgresType<number> }>({
     ...(unixSocket === undefined ? { host: address.host, port: address.port } : { path: unixSocket }),
     database: address.database,
     user: address.user,
@@ -53,4 +53,33 @@ export function openDatabase(address: DatabaseAddress, options: OpenOptions): Da
     transform: { undefined: null, column: { from: postgres.toCamel } },
     onnotice: (notice) => options.onNotice?.(String(notice["message"])),
   });
+  knowArrays(database);
+  return database;
+}
+
+/**
+ * The driver asks the server for its array types on the first connection, and sends the query that opened it before it has
+ * read the answer: arrays in that query would go as text. Those that we send are known beforehand.
+ */
+function knowArrays(database: Database): void {
+  const { shared, serializers } = database.options as unknown as DriverState;
+  for (const [type, arrayType] of arrayTypes) {
+    shared.typeArrayMap[type] = arrayType;
+    serializers[arrayType] = (values) => `{${values.map(arrayElement).join(",")}}`;
+  }
+}
+
+interface DriverState {
+  readonly shared: { readonly typeArrayMap: Record<number, number> };
+  readonly serializers: Record<number, (values: readonly unknown[]) => string>;
+}
+
+/** The numbers of text and bigint, and those of their arrays. */
+const arrayTypes = [
+  [25, 1009],
+  [bigintOid, 1016],
+] as const;
+
+function arrayElement(value: unknown): string {
+  return value === null ? "null" : `"${String(value).replaceAll(/["\\]/g, "\\$&")}"`;
 }
