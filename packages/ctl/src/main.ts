@@ -5,7 +5,9 @@ import { configCommands } from "./commands/config.ts";
 import { dbCommands } from "./commands/db.ts";
 import { handlerCommands, poolCommands } from "./commands/handlers.ts";
 import { jobCommands } from "./commands/jobs.ts";
+import { routeCommand } from "./commands/route.ts";
 import { toolCommands } from "./commands/tools.ts";
+import { userCommands } from "./commands/users.ts";
 import type { CommonArguments } from "./session.ts";
 
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
@@ -24,7 +26,10 @@ try {
     .command("handlers", "Handlers", (handlers) => handlerCommands(handlers as Argv<CommonArguments>))
     .command("pools", "Pools of handlers", (pools) => poolCommands(pools as Argv<CommonArguments>))
     .command("jobs", "Jobs", (jobs) => jobCommands(jobs as Argv<CommonArguments>))
-    .command("config", "The configuration", (config) => configCommands(config as Argv<CommonArguments>))
+    .command("users", "Users and their API keys", (users) => userCommands(users as Argv<CommonArguments>))
+    .command("config", "The configuration", (config) =>
+      configCommands(routeCommand(config as Argv<CommonArguments>)),
+    )
     .command("tools", "Tools", (tools) => toolCommands(tools as Argv<CommonArguments>))
     .demandCommand(1, "say what to do")
     .parseAsync();

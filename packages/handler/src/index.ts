@@ -20,3 +20,4 @@ export { peek } from "./outputs.ts";
 export { release } from "./release.ts";
 export { findToolMapping } from "./tool-mapping.ts";
 export { explainJob, type JobExplanation } from "./explain-job.ts";
+export { explainRoute, type RouteStep } from "./explain-route.ts";

@@ -1,4 +1,5 @@
 import type { Argv } from "yargs";
+import { explainJob } from "@galaxy-jobs/handler";
 import {
   browseJobs,
   channels,
@@ -51,10 +52,16 @@ export function jobCommands(parser: Argv<CommonArguments>): Argv {
         }),
     )
     .command("show <id>", "One job with its history", {}, (args) => show(args as unknown as JobArguments))
-    .command("cancel <id>", "Delete a job; its handler ends all of its processes", {}, (args) =>
-      cancel(args as unknown as JobArguments),
+    .command("why <id>", "Why a job waits, with the numbers", {}, (args) =>
+      why(args as unknown as JobArguments),
     )
-    .demandCommand(1, "jobs: say list, show or cancel");
+    .command(
+      ["delete <id>", "cancel <id>"],
+      "Delete a job; its handler ends all of its processes",
+      {},
+      (args) => deleteJob(args as unknown as JobArguments),
+    )
+    .demandCommand(1, "jobs: say list, show, why or delete");
 }
 
 async function show(args: JobArguments): Promise<void> {
@@ -78,7 +85,20 @@ async function show(args: JobArguments): Promise<void> {
   });
 }
 
-async function cancel(args: JobArguments): Promise<void> {
+async function why(args: JobArguments): Promise<void> {
+  await withDatabase(args, async (database, config) => {
+    const job = await findJob(database, await jobId(database, config.idSecret, args.id));
+    if (job === undefined) throw new Error(`there is no job ${args.id}`);
+    const { code, reason } = await explainJob(database, config, job);
+    if (args.json === true)
+      process.stdout.write(
+        `${JSON.stringify({ id: job.id, state: job.state, code, reason }, undefined, 2)}\n`,
+      );
+    else process.stdout.write(`${job.state}: ${cell(reason)}\n`);
+  });
+}
+
+async function deleteJob(args: JobArguments): Promise<void> {
   await withDatabase(args, async (database, config) => {
     const id = await jobId(database, config.idSecret, args.id);
     const result = await requestJobDeletion(database, id, "Job was cancelled by an administrator.");

@@ -62,9 +62,13 @@ export class HandlerAssigner {
   /**
    * An explicit handler id first, else each method in turn; a method that fails is passed over like one that cannot serve
    * (galaxy.md 2.3).
+   * @param onTry told of each method in turn, with what came of it; undefined: passed over
    * @throws HandlerAssignmentError, and the database's error when it does not answer
    */
-  async assign(tool: MappedTool): Promise<Assignment> {
+  async assign(
+    tool: MappedTool,
+    onTry?: (method: AssignmentMethodName, result: Assignment | undefined) => void,
+  ): Promise<Assignment> {
     const { jobs } = this.#config;
     const configured = findToolMapping(jobs, tool)?.handler ?? jobs.defaultHandler;
     const inMemory = this.#methods[0]?.name === "mem-self" && this.#methods.length === 1;
@@ -73,9 +77,11 @@ export class HandlerAssigner {
     for (const method of this.#methods) {
       try {
         const assignment = await method.assign({ toolId: tool.id, configured }, this.#process);
+        onTry?.(method.name, assignment);
         if (assignment !== undefined) return assignment;
       } catch (error) {
         if (isConnectionError(error)) throw error;
+        onTry?.(method.name, undefined);
         this.#process.warn(
           `${method.name} failed: ${error instanceof Error ? error.message : String(error)}`,
         );

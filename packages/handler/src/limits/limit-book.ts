@@ -57,14 +57,26 @@ export class LimitBook {
     this.#active = [...active];
   }
 
+  /** The limits that apply to a job, in the order of their tests, each with its numbers in words. */
+  explain(request: SlotRequest): { readonly full: boolean; readonly words: string }[] {
+    return appliedLimits(this.#config, request).map((limit) => {
+      const count = this.#count(limit);
+      return { full: count >= limit.most, words: limit.explain(count) };
+    });
+  }
+
   /** Takes a slot for a job. @returns undefined, or why there is none, with the numbers */
   take(request: SlotRequest): string | undefined {
     for (const limit of appliedLimits(this.#config, request)) {
-      const count = this.#active.reduce((sum, row) => (limit.counts(row) ? sum + row.count : sum), 0);
+      const count = this.#count(limit);
       if (count >= limit.most) return limit.explain(count);
     }
     this.#active.push({ ...request, count: 1 });
     return undefined;
+  }
+
+  #count(limit: AppliedLimit): number {
+    return this.#active.reduce((sum, row) => (limit.counts(row) ? sum + row.count : sum), 0);
   }
 }
 
