@@ -142,6 +142,19 @@ describe("the page in a browser", function () {
     await page.locator('[data-stream="stderr"]', { hasText: "it's <b>broken</b>" }).waitFor();
   });
 
+  it("says why a job waits, and follows when the reason goes away", async () => {
+    const handler = galaxy.handlers[0]!;
+    expect(await handler.stop()).to.equal(0);
+    await runAndFollow("sleep", { seconds: "0" });
+    await jobState("new").waitFor();
+    const why = page.locator('[data-why="no-pool"]');
+    await why.filter({ hasText: "Pool job-handlers has no live handler since" }).waitFor();
+    await page.screenshot({ path: join(screenshots, "why.png"), fullPage: true });
+    await galaxy.startHandler("handler0");
+    await jobState("ok").waitFor();
+    expect(await page.locator("[data-why]").count()).to.equal(0);
+  });
+
   it("puts the server's complaint beside its field, and the focus on the summary", async () => {
     await page.goto("/tools/sleep");
     await page.locator("#field-seconds").fill("long");

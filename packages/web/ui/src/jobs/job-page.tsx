@@ -12,6 +12,7 @@ import { JobFiles } from "./job-files.tsx";
 import { JobStreams } from "./job-streams.tsx";
 import { JobTimes } from "./job-times.tsx";
 import { CommandLine } from "./command-line.tsx";
+import { waits, WhyItWaits } from "./why-it-waits.tsx";
 
 export function JobPage({ id }: { id: string }) {
   const loaded = useLoad(`job ${id}`, (signal) =>
@@ -64,6 +65,7 @@ function Job({ job }: { job: FullJob }) {
           ) : null}
         </div>
       </header>
+      {waits(job.state) ? <WhyItWaits id={job.id} state={job.state} /> : null}
       <Messages job={job} />
       <JobTimes job={job} />
       <JobFiles job={job} />
@@ -78,12 +80,12 @@ function Job({ job }: { job: FullJob }) {
   );
 }
 
-/** Why it failed or waits, in the server's words. */
+/** Why it failed, in the server's words; why it waits has a place of its own. */
 function Messages({ job }: { job: FullJob }) {
   const messages = (job.job_messages ?? []).map((each) =>
     typeof each === "string" ? each : (each.desc ?? each.code_desc ?? each.type ?? ""),
   );
-  if (job.info) messages.unshift(job.info);
+  if (job.info && !waits(job.state)) messages.unshift(job.info);
   const words = [...new Set(messages.filter((each) => each !== ""))];
   if (words.length === 0) return null;
   const bad = job.state === "error" || job.state === "failed";
