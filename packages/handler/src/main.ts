@@ -12,6 +12,7 @@ import {
 } from "@galaxy-jobs/runtime";
 import { migrate, openWhenReady } from "@galaxy-jobs/shared-db";
 import { handlerTags } from "./assignment/process-role.ts";
+import { whyUnreached } from "./assignment/unreached.ts";
 import { JobHandler } from "./job-handler.ts";
 import { takeMessages, type MuleChannel } from "./mule-messages.ts";
 import { release } from "./release.ts";
@@ -54,6 +55,8 @@ async function main(context: DaemonContext): Promise<void> {
   if (applied.length > 0) logger.info("database.migrated", { migrations: applied });
   const tools = await loadToolBox(config.toolPaths);
   for (const fault of tools.faults) logger.warn("tool.faulty", { fault: formatFault(fault) });
+  const idle = process.send === undefined ? whyUnreached(config) : undefined;
+  if (idle !== undefined) logger.warn("handler.unreached", { reason: idle });
   const handler = new JobHandler({
     config,
     database,

@@ -10,10 +10,12 @@ export interface TestDatabase {
   readonly url: string;
 }
 
+/** Where tests run that do not care; `npm run test:postgres` makes it the version under test. */
+const usual = process.env["GALAXY_TEST_USUAL_DATABASE"] === "system" ? "system" : "embedded";
 let made = 0;
 
 /** Gives the tests around it a migrated database; dropped afterwards. Use the result inside `it` and hooks only. */
-export function withDatabase(which: "embedded" | "system" = "embedded"): TestDatabase {
+export function withDatabase(which: "embedded" | "system" = usual): TestDatabase {
   const handle: { value?: TestDatabase & { drop(): Promise<void> } } = {};
   before(async function () {
     if (servers[which] === undefined) {
@@ -43,7 +45,7 @@ export function withDatabase(which: "embedded" | "system" = "embedded"): TestDat
 
 /** A migrated (or, with `empty`, bare) database to be dropped by the caller. */
 export async function createDatabase(
-  which: "embedded" | "system" | TestServer = "embedded",
+  which: "embedded" | "system" | TestServer = usual,
   options: { empty?: boolean } = {},
 ): Promise<TestDatabase & { drop(): Promise<void> }> {
   const server = typeof which === "string" ? servers[which]! : which;

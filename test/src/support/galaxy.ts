@@ -109,7 +109,7 @@ export async function startGalaxy(
     tools?: string;
   } = {},
 ): Promise<Galaxy> {
-  const database = await createDatabase(options.which ?? "embedded");
+  const database = await createDatabase(options.which);
   const folder = await traversableFolder("galaxy-test-");
   const configFile = join(folder, "config", "galaxy.yml");
   await mkdir(dirname(configFile));
