@@ -9,6 +9,8 @@ export interface ConfigPaths {
   readonly fileDirectory: string;
   readonly jobWorkingDirectory: string;
   readonly newFileDirectory: string;
+  /** job_rules_directory; default `rules` beside galaxy.yml. */
+  readonly jobRulesDirectory: string;
 }
 
 /**
@@ -38,5 +40,9 @@ export function resolvePaths(file: string | undefined, values: GalaxyOptionValue
     fileDirectory: inData(values.file_path ?? "objects"),
     jobWorkingDirectory: inData(values.job_working_directory ?? "jobs_directory"),
     newFileDirectory: inData(values.new_file_path ?? "tmp"),
+    jobRulesDirectory:
+      values.job_rules_directory === undefined
+        ? path.join(configDirectory, "rules")
+        : path.resolve(rootDirectory, values.job_rules_directory),
   };
 }

@@ -36,6 +36,14 @@ export interface GalaxyConfig {
   /** Seconds that a stopping process waits for its services. */
   readonly monitorThreadJoinTimeout: number;
   readonly enableJobRecovery: boolean;
+  /** Count a user's active jobs once in a step of the handler, not once for each job (galaxy.md 3.7). */
+  readonly cacheUserJobCount: boolean;
+  /** The rule of every destination that has no `resubmit` (galaxy.md 3.8); in the condition language. */
+  readonly defaultJobResubmissionCondition?: string;
+  /** Folder of the JavaScript and TypeScript modules with the rules of dynamic destinations; it need not exist. */
+  readonly jobRulesDirectory: string;
+  /** A file that every job script sources before the destination's own environment. */
+  readonly environmentSetupFile?: string;
   readonly log: { readonly level: LogLevel; readonly format: LogFormat; readonly file?: string };
   readonly web: WebConfig;
   readonly jobs: JobConfig;

@@ -72,6 +72,12 @@ export const GALAXY_OPTIONS = {
   job_runner_monitor_sleep: number({ min: 0.01, max: 3600, unit: "seconds" }),
   monitor_thread_join_timeout: seconds,
   enable_job_recovery: flag,
+  track_jobs_in_database: flag,
+  cache_user_job_count: flag,
+  default_job_resubmission_condition: text,
+  environment_setup_file: text,
+  /** Ours: the folder of the rule modules of dynamic destinations. */
+  job_rules_directory: text,
   log_level: choice(["debug", "info", "warn", "error"], {
     trace: "debug",
     notset: "debug",

@@ -1,9 +1,10 @@
 import fs from "node:fs";
 import path from "node:path";
 import { parseDatabaseConnection } from "../database-connection.ts";
-import { FaultsError, suggestion } from "../faults.ts";
+import { FaultsError, shownValue, suggestion } from "../faults.ts";
 import type { Fault } from "../faults.ts";
-import { resolvePaths } from "./config-paths.ts";
+import { isPlainPath } from "../plain-path.ts";
+import { resolvePaths, type ConfigPaths } from "./config-paths.ts";
 import { isMapping, readConfigFile } from "./config-source.ts";
 import type { ConfigSource } from "./config-source.ts";
 import type { GalaxyConfig, HttpAddress } from "./galaxy-config.ts";
@@ -52,6 +53,7 @@ export function loadGalaxyConfig(options: LoadOptions): GalaxyConfig {
   const paths = resolvePaths(file, values);
   const web = readWebConfig(source, options.http, warn);
   const jobs = unreadable ? DEFAULT_JOB_CONFIG : loadJobConfig(source, paths, read, report, warn);
+  if (!unreadable) checkPlainPaths(paths, read, report);
   const database = readDatabase(read, path.join(paths.dataDirectory, "postgres"), report);
   const singleUser = readSingleUser(values, database.kind);
   if (!unreadable) checkExposure(values, singleUser, web.http, source, report);
@@ -78,6 +80,14 @@ export function loadGalaxyConfig(options: LoadOptions): GalaxyConfig {
     jobRunnerMonitorSleep: values.job_runner_monitor_sleep ?? 1,
     monitorThreadJoinTimeout: values.monitor_thread_join_timeout ?? 30,
     enableJobRecovery: values.enable_job_recovery ?? true,
+    cacheUserJobCount: values.cache_user_job_count ?? false,
+    ...(values.default_job_resubmission_condition === undefined
+      ? {}
+      : { defaultJobResubmissionCondition: values.default_job_resubmission_condition }),
+    jobRulesDirectory: paths.jobRulesDirectory,
+    ...(values.environment_setup_file === undefined
+      ? {}
+      : { environmentSetupFile: path.resolve(paths.rootDirectory, values.environment_setup_file) }),
     log: {
       level: options.logLevel ?? values.log_level ?? "info",
       format: options.logFormat ?? values.log_format ?? "text",
@@ -156,6 +166,25 @@ function loadJobConfig(
   return jobSource === undefined
     ? DEFAULT_JOB_CONFIG
     : readJobConfig(jobSource, [], jobSource.document.value, warn);
+}
+
+/** Tools' commands join the paths they are given unquoted, so these must be words of a shell as they are. */
+function checkPlainPaths(paths: ConfigPaths, options: ReadOptions, report: (fault: Fault) => void): void {
+  const checked = [
+    ["file_path", paths.fileDirectory],
+    ["job_working_directory", paths.jobWorkingDirectory],
+    ["new_file_path", paths.newFileDirectory],
+  ] as const;
+  for (const [option, directory] of checked) {
+    if (isPlainPath(directory)) continue;
+    report(
+      options.fault(
+        option,
+        `the path ${shownValue(directory)} has characters that a shell does not take as they are`,
+        `set ${option} to a path of letters, digits and _ @ % + = : , . / - only`,
+      ),
+    );
+  }
 }
 
 function resolveConfigFile(named: string, paths: { rootDirectory: string; configDirectory: string }): string {
