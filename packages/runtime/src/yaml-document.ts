@@ -23,14 +23,19 @@ export interface Position {
   readonly column: number;
 }
 
-/** A YAML text read together with where everything in it stands. */
+/** A position in a document that was put together from several files. */
+export interface FilePosition extends Position {
+  readonly file: string;
+}
+
+/** A text (of YAML, or of XML in the same shape) read together with where everything in it stands. */
 export interface PositionedDocument {
   /** Undefined where the syntax is broken. */
   readonly value: unknown;
   /** Syntax errors and duplicate keys. */
   readonly faults: readonly Fault[];
   /** Where the key or list item stands; if there is none, its nearest parent; undefined in an empty document. */
-  position(path: DocumentPath): Position | undefined;
+  position(path: DocumentPath): Position | FilePosition | undefined;
 }
 
 /**

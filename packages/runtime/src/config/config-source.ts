@@ -33,15 +33,17 @@ export class ConfigSource {
 }
 
 /**
- * Reads a YAML file. A file that is missing, unreadable or not YAML is a fault; the result is then undefined.
+ * Reads a configuration file. One that is missing, unreadable or not what `parse` reads is a fault; the result is then
+ * undefined.
  *
  * @param shown the name of the file in faults
+ * @param parse reads its text; YAML unless said otherwise
  */
 export function readConfigFile(
   file: string,
   shown: string,
   report: (fault: Fault) => void,
-  options: Parameters<typeof parseYaml>[2] = {},
+  parse: (text: string) => PositionedDocument = (text) => parseYaml(text, shown),
 ): ConfigSource | undefined {
   let text: string;
   try {
@@ -55,7 +57,7 @@ export function readConfigFile(
     });
     return undefined;
   }
-  const document = parseYaml(text, shown, options);
+  const document = parse(text);
   document.faults.forEach(report);
   if (document.value === undefined && document.faults.length > 0) return undefined;
   return new ConfigSource(shown, document, report);

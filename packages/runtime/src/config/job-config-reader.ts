@@ -5,7 +5,7 @@ import { DEFAULT_JOB_CONFIG, type JobConfig } from "./job-config.ts";
 import { readExecution } from "./job-config/execution.ts";
 import { readHandling } from "./job-config/handling.ts";
 import { readLimits } from "./job-config/limits.ts";
-import { Place } from "./job-config/place.ts";
+import { Place, type Lookup } from "./job-config/place.ts";
 import { readRunners } from "./job-config/runners.ts";
 import { readResources, readTools } from "./job-config/tools.ts";
 
@@ -21,8 +21,9 @@ export function readJobConfig(
   at: DocumentPath,
   raw: unknown,
   warn: (fault: Fault) => void,
+  lookup: Lookup,
 ): JobConfig {
-  const content = new Place({ source, warn, unused: new Set() }, at, raw);
+  const content = new Place({ source, warn, unused: new Set(), lookup }, at, raw);
   if (content.isEmpty) return DEFAULT_JOB_CONFIG;
   content.onlyKeys(SECTIONS);
   const runners = readRunners(content.get("runners"));

@@ -1,17 +1,16 @@
-import fs from "node:fs";
 import path from "node:path";
 import { parseDatabaseConnection } from "../database-connection.ts";
 import { FaultsError, shownValue, suggestion } from "../faults.ts";
 import type { Fault } from "../faults.ts";
 import { isPlainPath } from "../plain-path.ts";
+import { parseYaml, type DocumentPath } from "../yaml-document.ts";
 import { resolvePaths, type ConfigPaths } from "./config-paths.ts";
 import { isMapping, readConfigFile } from "./config-source.ts";
 import type { ConfigSource } from "./config-source.ts";
 import type { GalaxyConfig, HttpAddress } from "./galaxy-config.ts";
 import type { GalaxyOptionValues } from "./galaxy-options.ts";
 import { DEFAULT_JOB_CONFIG } from "./job-config.ts";
-import type { JobConfig } from "./job-config.ts";
-import { readJobConfig } from "./job-config-reader.ts";
+import { loadJobConfig } from "./load-job-config.ts";
 import { readGalaxyOptions } from "./option-values.ts";
 import type { ReadOptions } from "./option-values.ts";
 import { isLoopback, readWebConfig, WEB_SECTIONS } from "./web-config.ts";
@@ -52,7 +51,9 @@ export function loadGalaxyConfig(options: LoadOptions): GalaxyConfig {
   const { values } = read;
   const paths = resolvePaths(file, values);
   const web = readWebConfig(source, options.http, warn);
-  const jobs = unreadable ? DEFAULT_JOB_CONFIG : loadJobConfig(source, paths, read, report, warn);
+  const jobs = unreadable
+    ? DEFAULT_JOB_CONFIG
+    : loadJobConfig({ source, paths, options: read, env: options.env, report, warn });
   if (!unreadable) checkPlainPaths(paths, read, report);
   const database = readDatabase(read, path.join(paths.dataDirectory, "postgres"), report);
   const singleUser = readSingleUser(values, database.kind);
@@ -107,10 +108,10 @@ function readGalaxyFile(
   report: (fault: Fault) => void,
   warn: (fault: Fault) => void,
 ): ConfigSource | undefined {
-  const source = readConfigFile(file, shown, report, {
-    // uWSGI's own reader takes a key as often as it is written.
-    repeatable: (at) => at.length === 1 && WEB_SECTIONS.some((section) => section === at[0]),
-  });
+  // uWSGI's own reader takes a key as often as it is written.
+  const repeatable = (at: DocumentPath): boolean =>
+    at.length === 1 && WEB_SECTIONS.some((section) => section === at[0]);
+  const source = readConfigFile(file, shown, report, (text) => parseYaml(text, shown, { repeatable }));
   if (source === undefined) return undefined;
   const content = source.document.value;
   if (content === null || content === undefined) return source;
@@ -133,41 +134,6 @@ function commandLineFirst(options: LoadOptions): LoadOptions["env"] {
   return { ...options.env, GALAXY_CONFIG_OVERRIDE_SERVER_NAME: options.serverName };
 }
 
-/** job_config inline beats job_config_file; without either the job_conf.yml beside galaxy.yml, if there is one (3.1). */
-function loadJobConfig(
-  source: ConfigSource | undefined,
-  paths: { rootDirectory: string; configDirectory: string },
-  options: ReadOptions,
-  report: (fault: Fault) => void,
-  warn: (fault: Fault) => void,
-): JobConfig {
-  const { job_config: inline, job_config_file: named } = options.values;
-  if (inline !== undefined && source !== undefined) {
-    return readJobConfig(source, ["galaxy", "job_config"], inline, warn);
-  }
-  const usual = path.join(paths.configDirectory, "job_conf.yml");
-  const usualXml = path.join(paths.configDirectory, "job_conf.xml");
-  const notXml = "the XML form of job_conf is not supported by this version";
-  const remedy = "write it as job_conf.yml";
-  if (named === undefined && !fs.existsSync(usual)) {
-    if (fs.existsSync(usualXml)) report({ file: usualXml, message: notXml, remedy });
-    return DEFAULT_JOB_CONFIG;
-  }
-  const file = named === undefined ? usual : resolveConfigFile(named, paths);
-  if (file.endsWith(".xml")) {
-    report(options.fault("job_config_file", notXml, remedy));
-    return DEFAULT_JOB_CONFIG;
-  }
-  if (named !== undefined && !fs.existsSync(file)) {
-    report(options.fault("job_config_file", `there is no file ${file}`));
-    return DEFAULT_JOB_CONFIG;
-  }
-  const jobSource = readConfigFile(file, path.relative(process.cwd(), file), report);
-  return jobSource === undefined
-    ? DEFAULT_JOB_CONFIG
-    : readJobConfig(jobSource, [], jobSource.document.value, warn);
-}
-
 /** Tools' commands join the paths they are given unquoted, so these must be words of a shell as they are. */
 function checkPlainPaths(paths: ConfigPaths, options: ReadOptions, report: (fault: Fault) => void): void {
   const checked = [
@@ -185,10 +151,6 @@ function checkPlainPaths(paths: ConfigPaths, options: ReadOptions, report: (faul
       ),
     );
   }
-}
-
-function resolveConfigFile(named: string, paths: { rootDirectory: string; configDirectory: string }): string {
-  return path.resolve(named.startsWith("config/") ? paths.rootDirectory : paths.configDirectory, named);
 }
 
 function readDatabase(

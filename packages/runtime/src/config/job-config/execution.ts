@@ -2,7 +2,7 @@ import { flag } from "../option-kinds.ts";
 import { DEFAULT_JOB_CONFIG } from "../job-config.ts";
 import type { Destination, HandlerDefinition, JobConfig, ResubmitRule, RunnerConfig } from "../job-config.ts";
 import { readEnvironment } from "./environment.ts";
-import type { Place } from "./place.ts";
+import { setParam, type Place } from "./place.ts";
 
 /** Keys of an environment that are not parameters of its runner. */
 const ENVIRONMENT_KEYS = ["id", "runner", "enabled", "env", "params", "tags", "resubmit", "shell"];
@@ -32,11 +32,12 @@ export function readExecution(
     const { destinations, defaultDestination } = DEFAULT_JOB_CONFIG;
     return { destinations, defaultDestination };
   }
-  execution.onlyKeys(["default", "environments"]);
+  execution.onlyKeys(["default", "default_from_environ", "default_from_config", "environments"]);
   const destinations: Record<string, Destination> = {};
   const places = new Map<string, Place>();
   for (const [id, settings] of environments(execution)) {
     if (settings.get("enabled").read(flag) === false) continue;
+    if (places.has(id)) settings.fault(`the environment ${id} occurs twice`, "give one of them another id");
     destinations[id] = readDestination(id, settings, runners);
     places.set(id, settings);
   }
@@ -76,11 +77,7 @@ function readDestination(
     );
   else if (name !== "dynamic" && !Object.hasOwn(runners, name))
     runner.noSuch("runner", name, [...Object.keys(runners), "dynamic"]);
-  const params: Record<string, unknown> = {};
-  for (const [key, value] of [...settings.entries(), ...settings.get("params").entries()]) {
-    if (GALAXY_ONLY.includes(key)) value.notUsed(key);
-    else if (!ENVIRONMENT_KEYS.includes(key)) params[key] = value.raw;
-  }
+  const params = readParams(settings);
   const shell = settings.get("shell").text();
   return {
     id,
@@ -91,6 +88,23 @@ function readDestination(
     resubmit: settings.get("resubmit").items().map(readRule),
     ...(shell === undefined ? {} : { shell }),
   };
+}
+
+/** What is not a key of the environment itself, and everything under `params`. */
+function readParams(settings: Place): Record<string, unknown> {
+  const params: Record<string, unknown> = {};
+  const written = [
+    ...settings.entries().filter(([key]) => !ENVIRONMENT_KEYS.includes(key)),
+    ...settings.get("params").entries(),
+  ];
+  for (const [key, value] of written) {
+    if (GALAXY_ONLY.includes(key)) value.notUsed(key);
+    else setParam(params, key, value);
+  }
+  // The oldest form of a destination: drmaa://[server]/[native specification]/
+  const url = /^drmaa:\/\/[^/]*\/(.*?)\/?$/.exec(String(params["url"] ?? ""))?.[1]?.trim();
+  if (url !== undefined && url !== "") params["nativeSpecification"] ??= url;
+  return params;
 }
 
 function readRule(rule: Place): ResubmitRule {
@@ -153,7 +167,7 @@ function readDefault(
   names: ReadonlySet<string>,
 ): string {
   const ids = Object.keys(destinations);
-  const place = execution.get("default");
+  const place = execution.settledDefault();
   const name = place.text();
   if (name === undefined) {
     if (ids.length > 1)

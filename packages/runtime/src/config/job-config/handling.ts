@@ -11,7 +11,15 @@ const METHODS: readonly AssignmentMethodName[] = [
   "db-transaction-isolation",
   "db-skip-locked",
 ];
-const KEYS = ["assign", "max_grab", "ready_window_size", "default", "processes"];
+const KEYS = [
+  "assign",
+  "max_grab",
+  "ready_window_size",
+  "default",
+  "default_from_environ",
+  "default_from_config",
+  "processes",
+];
 const DEFAULT_READY_WINDOW = 100;
 
 type Handling = Pick<JobConfig, "assign" | "maxGrab" | "readyWindowSize" | "handlers" | "defaultHandler">;
@@ -22,8 +30,9 @@ export function readHandling(handling: Place, runners: Readonly<Record<string, R
   const whole = number({ min: 1, max: 1_000_000, whole: true });
   const maxGrab = handling.get("max_grab").read(whole);
   const handlers = readHandlers(handling.get("processes"), runners);
-  const defaultHandler = handling.get("default").text();
-  if (defaultHandler !== undefined) checkDefault(handling.get("default"), defaultHandler, handlers);
+  const place = handling.settledDefault();
+  const defaultHandler = place.text();
+  if (defaultHandler !== undefined) checkDefault(place, defaultHandler, handlers);
   return {
     assign: readMethods(handling.get("assign")),
     ...(maxGrab === undefined ? {} : { maxGrab }),

@@ -52,10 +52,14 @@ export function readLimits(limits: Place, destinations: Readonly<Record<string, 
     if (value.isEmpty && TYPES.includes(type)) continue;
     switch (type) {
       case "registered_user_concurrent_jobs":
-        setCount(value, (jobs) => (found.registeredUserConcurrentJobs = jobs), "no limit");
+        setCount(
+          value,
+          (jobs) => (found.registeredUserConcurrentJobs = jobs),
+          "for a user it means no limit",
+        );
         break;
       case "anonymous_user_concurrent_jobs":
-        setCount(value, (jobs) => (found.anonymousUserConcurrentJobs = jobs), "no limit");
+        setCount(value, (jobs) => (found.anonymousUserConcurrentJobs = jobs), "for a user it means no limit");
         break;
       case "destination_user_concurrent_jobs":
         setCount(
@@ -65,7 +69,7 @@ export function readLimits(limits: Place, destinations: Readonly<Record<string, 
             if (applied !== undefined)
               found.destinationUserConcurrentJobs = [...found.destinationUserConcurrentJobs, applied];
           },
-          "no limit",
+          "for a user it means no limit",
         );
         break;
       case "destination_total_concurrent_jobs":
@@ -76,7 +80,7 @@ export function readLimits(limits: Place, destinations: Readonly<Record<string, 
             if (applied !== undefined)
               found.destinationTotalConcurrentJobs = [...found.destinationTotalConcurrentJobs, applied];
           },
-          "no jobs at all",
+          "on a destination it means that no job may run there",
         );
         break;
       case "walltime": {
@@ -112,7 +116,7 @@ export function readLimits(limits: Place, destinations: Readonly<Record<string, 
 function setCount(value: Place, set: (jobs: number) => void, zero: string): void {
   const jobs = value.read(count);
   if (jobs === undefined) return;
-  if (jobs === 0) value.warn(`0 means ${zero} for this type of limit`);
+  if (jobs === 0) value.warn(`the limit is 0: ${zero}`);
   set(jobs);
 }
 

@@ -9,6 +9,16 @@ export interface Reading {
   readonly warn: (fault: Fault) => void;
   /** Galaxy-only things that were named already. */
   readonly unused: Set<string>;
+  readonly lookup: Lookup;
+}
+
+/** Where `from_environ` and `from_config` look. */
+export interface Lookup {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** The value of an option of galaxy.yml; undefined where it is not set. */
+  option(name: string): unknown;
+  /** Names of all options there are, used here or not. */
+  readonly optionNames: Iterable<string>;
 }
 
 /** A value of job_conf together with where it stands: what is wrong with it is reported there. */
@@ -41,6 +51,7 @@ export class Place {
       this.fault(`expected a map, got ${shownValue(this.raw)}`);
       return [];
     }
+    if (Object.hasOwn(this.raw, "__proto__")) this.fault("__proto__ cannot be a name");
     return Object.entries(this.raw).map(([key, value]) => [
       key,
       new Place(this.reading, [...this.path, key], value),
@@ -55,6 +66,46 @@ export class Place {
       return [];
     }
     return this.raw.map((value: unknown, index) => new Place(this.reading, [...this.path, index], value));
+  }
+
+  /**
+   * What was written, or what it names: `{from_environ: VARIABLE, default: …}` and `{from_config: option, default: …}`
+   * (galaxy.md 3.2). Undefined, with a warning, where that is not set and there is no default.
+   */
+  settle(): unknown {
+    if (!isMapping(this.raw)) return this.raw;
+    const source = ["from_environ", "from_config"].find((key) => !this.get(key).isEmpty);
+    if (source === undefined) return this.raw;
+    this.onlyKeys(["from_environ", "from_config", "default"]);
+    return this.get(source).lookUp(source === "from_environ") ?? this.raw["default"];
+  }
+
+  /**
+   * The key `default` of a section, or what `default_from_environ` or `default_from_config` name, with `default` for what is
+   * not set (galaxy.md 2.1, 3.2).
+   */
+  settledDefault(): Place {
+    for (const key of ["default_from_environ", "default_from_config"]) {
+      const source = this.get(key);
+      if (source.isEmpty) continue;
+      const found = source.lookUp(key === "default_from_environ");
+      if (found !== undefined) return new Place(this.reading, source.path, found);
+      break;
+    }
+    return this.get("default");
+  }
+
+  /** The value of the environment variable, or else of the option, that is written here. */
+  private lookUp(inEnvironment: boolean): unknown {
+    const name = this.text();
+    if (name === undefined) return undefined;
+    const { env, option, optionNames } = this.reading.lookup;
+    const found = inEnvironment ? env[name] : option(name);
+    if (found !== undefined && found !== null) return found;
+    if (!inEnvironment && ![...optionNames].includes(name))
+      this.noSuch("option of galaxy.yml", name, optionNames);
+    else this.warn(`${inEnvironment ? "the environment variable" : "the option"} ${name} is not set`);
+    return undefined;
   }
 
   /** The value as a kind of option; undefined when it is empty, and with a fault when it is wrong. */
@@ -103,4 +154,10 @@ export class Place {
   noSuch(what: string, name: string, existing: Iterable<string>): void {
     this.fault(`there is no ${what} ${shownValue(name)}`, suggestion(name, existing).remedy);
   }
+}
+
+/** Sets a parameter to what was written or is named there; leaves it out where that is not set. */
+export function setParam(params: Record<string, unknown>, key: string, place: Place): void {
+  const value = place.settle();
+  if (value !== undefined) params[key] = value;
 }

@@ -1,6 +1,6 @@
 import { flag, number } from "../option-kinds.ts";
 import { DEFAULT_JOB_CONFIG, type RunnerConfig } from "../job-config.ts";
-import type { Place } from "./place.ts";
+import { setParam, type Place } from "./place.ts";
 
 /** Keywords of Galaxy's runners that tell where its Python libraries lie. */
 const galaxyOnly = ["drmaa_library_path", "rules_module"];
@@ -21,7 +21,7 @@ export function readRunners(runners: Place): Record<string, RunnerConfig> {
     const params: Record<string, unknown> = {};
     for (const [key, value] of runner.entries()) {
       if (galaxyOnly.includes(key)) value.notUsed(key);
-      else if (!["load", "workers", "enabled"].includes(key)) params[key] = value.raw;
+      else if (!["load", "workers", "enabled"].includes(key)) setParam(params, key, value);
     }
     found[id] = {
       load: load.text() ?? "",

@@ -8,7 +8,7 @@ import type {
 } from "../job-config.ts";
 import { choice } from "../option-kinds.ts";
 import { warnOfHandler } from "./execution.ts";
-import type { Place } from "./place.ts";
+import { setParam, type Place } from "./place.ts";
 
 const CLASSES: readonly ToolClass[] = ["local", "requires_galaxy", "user_defined"];
 const KEYS = ["id", "class", "handler", "environment", "destination", "resources", "params"];
@@ -35,8 +35,8 @@ export function readTools(
     if (resources !== undefined && !Object.hasOwn(known.resources.groups, resources))
       tool.get("resources").noSuch("group of resources", resources, Object.keys(known.resources.groups));
     const params: Record<string, unknown> = {};
-    for (const [key, value] of [...tool.entries(), ...tool.get("params").entries()])
-      if (!KEYS.includes(key)) params[key] = value.raw;
+    for (const [key, value] of tool.entries()) if (!KEYS.includes(key)) setParam(params, key, value);
+    for (const [key, value] of tool.get("params").entries()) setParam(params, key, value);
     const handler = tool.get("handler").text();
     return [
       {

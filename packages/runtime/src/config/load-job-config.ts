@@ -1,0 +1,92 @@
+import fs from "node:fs";
+import path from "node:path";
+import type { Fault } from "../faults.ts";
+import type { ConfigPaths } from "./config-paths.ts";
+import { isMapping, readConfigFile, type ConfigSource } from "./config-source.ts";
+import { UNUSED_GALAXY_OPTIONS } from "./galaxy-option-names.ts";
+import { GALAXY_OPTIONS, type GalaxyOptionName } from "./galaxy-options.ts";
+import { DEFAULT_JOB_CONFIG, type JobConfig } from "./job-config.ts";
+import type { Lookup } from "./job-config/place.ts";
+import { parseJobConfigXml } from "./job-config-xml/job-config-document.ts";
+import { readJobConfig } from "./job-config-reader.ts";
+import type { ReadOptions } from "./option-values.ts";
+
+interface Loading {
+  /** The galaxy.yml. */
+  readonly source: ConfigSource | undefined;
+  readonly paths: Pick<ConfigPaths, "rootDirectory" | "configDirectory">;
+  readonly options: ReadOptions;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly report: (fault: Fault) => void;
+  readonly warn: (fault: Fault) => void;
+}
+
+/**
+ * job_config inline beats job_config_file; without either the job_conf.yml beside galaxy.yml, and without that the
+ * job_conf.xml there; without any the defaults (galaxy.md 3.1). track_jobs_in_database: false means mem-self where no
+ * method is configured (2.2).
+ */
+export function loadJobConfig(loading: Loading): JobConfig {
+  const jobs = readWhereItLies(loading);
+  const { options, warn } = loading;
+  if (options.values.track_jobs_in_database !== false) return jobs;
+  if (jobs.assign === undefined) return { ...jobs, assign: ["mem-self"] };
+  if (jobs.assign.some((method) => method !== "mem-self"))
+    warn(
+      options.fault(
+        "track_jobs_in_database",
+        `has no effect, since job_conf says who handles jobs: ${jobs.assign.join(", ")}`,
+      ),
+    );
+  return jobs;
+}
+
+function readWhereItLies(loading: Loading): JobConfig {
+  const { source, options, report, warn } = loading;
+  const inline = options.values.job_config;
+  if (inline !== undefined && source !== undefined)
+    return readJobConfig(source, ["galaxy", "job_config"], inline, warn, lookupIn(loading));
+  const file = findFile(loading);
+  if (file === undefined) return DEFAULT_JOB_CONFIG;
+  const shown = path.relative(process.cwd(), file);
+  const jobSource = file.toLowerCase().endsWith(".xml")
+    ? readConfigFile(file, shown, report, (text) => parseJobConfigXml(text, file, shown))
+    : readConfigFile(file, shown, report);
+  if (jobSource === undefined) return DEFAULT_JOB_CONFIG;
+  return readJobConfig(jobSource, [], jobSource.document.value, warn, lookupIn(loading));
+}
+
+function findFile({ paths, options, report, warn }: Loading): string | undefined {
+  const named = options.values.job_config_file;
+  if (named !== undefined) {
+    const folder = named.startsWith("config/") ? paths.rootDirectory : paths.configDirectory;
+    const file = path.resolve(folder, named);
+    if (fs.existsSync(file)) return file;
+    report(options.fault("job_config_file", `there is no file ${file}`));
+    return undefined;
+  }
+  const [found, ...others] = ["job_conf.yml", "job_conf.xml"]
+    .map((name) => path.join(paths.configDirectory, name))
+    .filter((file) => fs.existsSync(file));
+  for (const other of others)
+    warn({
+      file: path.relative(process.cwd(), other),
+      message: "is not read: there is a job_conf.yml beside it",
+      remedy: "remove one of them, or name the one you mean as job_config_file",
+    });
+  return found;
+}
+
+function lookupIn({ source, options, env }: Loading): Lookup {
+  const content = isMapping(source?.document.value) ? source.document.value["galaxy"] : undefined;
+  return {
+    env,
+    option: (name) =>
+      Object.hasOwn(GALAXY_OPTIONS, name)
+        ? options.values[name as GalaxyOptionName]
+        : isMapping(content)
+          ? content[name]
+          : undefined,
+    optionNames: [...Object.keys(GALAXY_OPTIONS), ...UNUSED_GALAXY_OPTIONS],
+  };
+}
