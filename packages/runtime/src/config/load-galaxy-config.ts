@@ -207,7 +207,9 @@ function logDestination(values: GalaxyOptionValues): string | undefined {
 }
 
 function inFileOrder(faults: readonly Fault[]): Fault[] {
-  return faults.toSorted((a, b) => (a.file === b.file ? (a.line ?? 0) - (b.line ?? 0) : 0));
+  return faults.toSorted((a, b) =>
+    a.file === b.file ? (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0) : 0,
+  );
 }
 
 function deepFreeze<T>(value: T): T {

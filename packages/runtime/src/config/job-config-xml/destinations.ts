@@ -59,11 +59,11 @@ function readEnv(env: XmlElement, reading: XmlReading): Written {
   reading.check(env, { attributes: [...kinds, "raw", "type"], children: [], text: true });
   const given = kinds.filter((kind) => env.attributes.has(kind));
   if (given.length !== 1) reading.fault(env.at, "<env> needs one of the attributes id, file and exec");
-  const map = attributes(env, ["file", "type"]).set("execute", attribute(env, "exec"));
-  if (given[0] !== "id") {
-    if (env.text !== "") reading.fault(env.at, `text that belongs nowhere in <env ${given[0] ?? ""}>`);
-    return map;
-  }
+  const [kind] = given;
+  if (kind !== "id" && env.text !== "") reading.fault(env.at, "<env> with a file or exec has no text");
+  const map = attributes(env, ["type"]);
+  if (kind === "file") return map.set("file", attribute(env, "file"));
+  if (kind === "exec") return map.set("execute", attribute(env, "exec"));
   return map.set("name", attribute(env, "id")).set("value", textOf(env)).set("raw", attribute(env, "raw"));
 }
 
