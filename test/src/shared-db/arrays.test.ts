@@ -27,7 +27,8 @@ for (const which of ["embedded", "system"] as const) {
       try {
         // The elements are read as rows: of an array in a result the driver makes "NULL" of what is null.
         const parts = {
-          text: () => fresh`select element as text from unnest(${fresh.array([...texts])}::text[]) as element`,
+          text: () =>
+            fresh`select element as text from unnest(${fresh.array([...texts])}::text[]) as element`,
           bigint: () =>
             fresh`select element as number from unnest(${fresh.array([...numbers], bigintOid)}::bigint[]) as element`,
           both: () => fresh`

@@ -43,14 +43,23 @@ export interface Site {
   ended(ids: readonly number[], deadline?: number): Promise<JobRow[]>;
   /** The numbers of the jobs that ran, as their processes wrote them. */
   runs(): Promise<number[]>;
+  /** Starts and ends of jobs of gated tools, in the order in which they happened. */
+  spans(): Promise<Span[]>;
+  /** Lets the jobs of gated tools go on, those that run and those to come. */
+  openGate(): Promise<void>;
   stop(): Promise<void>;
+}
+
+export interface Span {
+  readonly what: "start" | "end";
+  readonly job: number;
 }
 
 export interface SitePlan {
   readonly handlers: readonly HandlerPlan[];
   readonly jobConf: Record<string, unknown>;
-  /** Tools of the site; each appends its job's number to the record, then sleeps. */
-  readonly tools: readonly { readonly id: string; readonly seconds?: number }[];
+  /** Tools of the site; each appends its job's number to the record, then sleeps. A gated one waits for `openGate` instead. */
+  readonly tools: readonly { readonly id: string; readonly seconds?: number; readonly gated?: boolean }[];
   readonly galaxy?: Record<string, unknown>;
 }
 
@@ -60,8 +69,15 @@ export async function makeSite(plan: SitePlan): Promise<Site> {
   const record = join(folder, "record");
   await mkdir(join(folder, "tools"));
   await writeFile(record, "");
-  for (const { id, seconds } of plan.tools)
-    await writeFile(join(folder, "tools", `${id}.yml`), tool(id, record, seconds));
+  const gate = join(folder, "gate");
+  const spans = join(folder, "spans");
+  await writeFile(spans, "");
+  for (const { id, seconds, gated = false } of plan.tools) {
+    const command = gated
+      ? gatedCommand(record, spans, gate)
+      : `dirname "$PWD" >> '${record}'; sleep ${seconds ?? 0}`;
+    await writeFile(join(folder, "tools", `${id}.yml`), tool(id, command));
+  }
   const configFile = join(folder, "galaxy.yml");
   const galaxy = {
     database_connection: database.url,
@@ -174,12 +190,15 @@ export async function makeSite(plan: SitePlan): Promise<Site> {
         },
         { what: `jobs ${ids.join(", ")} to end`, deadline, every: 50 },
       ),
-    runs: async () =>
-      (await readFile(record, "utf8"))
-        .split("\n")
-        .filter(Boolean)
-        .map((runDirectory) => Number(basename(runDirectory).split(".")[0])),
+    runs: async () => (await linesOf(record)).map(jobOf),
+    spans: async () =>
+      (await linesOf(spans)).map((line) => ({
+        what: line.startsWith("start ") ? "start" : "end",
+        job: jobOf(line),
+      })),
+    openGate: () => writeFile(gate, ""),
     async stop() {
+      await writeFile(gate, "");
       await Promise.all([...running.values()].map((daemon) => daemon.stop()));
       await own?.stop();
       await database.drop();
@@ -188,14 +207,30 @@ export async function makeSite(plan: SitePlan): Promise<Site> {
   };
 }
 
+async function linesOf(file: string): Promise<string[]> {
+  return (await readFile(file, "utf8")).split("\n").filter(Boolean);
+}
+
 /** The number of its job is in the name of the run directory, which is the working directory's parent. */
-function tool(id: string, record: string, seconds = 0): string {
+function jobOf(runDirectory: string): number {
+  return Number(basename(runDirectory).split(".")[0]);
+}
+
+/** The lock makes the order of the lines that of the events. */
+function gatedCommand(record: string, spans: string, gate: string): string {
+  // Not $(...), which in a tool's command is an expression.
+  const write = (what: string) =>
+    `flock '${spans}' sh -c 'printf "${what} " >> "${spans}"; dirname "$PWD" >> "${spans}"'`;
+  return `dirname "$PWD" >> '${record}'; ${write("start")}; while [ -e '${spans}' ] && [ ! -e '${gate}' ]; do sleep 0.05; done; sleep 0.05; ${write("end")}`;
+}
+
+function tool(id: string, command: string): string {
   return `class: GalaxyUserTool
 id: ${id}
 name: ${id}
 version: "1.0"
 shell_command: |
-  dirname "$PWD" >> '${record}'; sleep ${seconds}
+  ${command}
 inputs: []
 outputs: []
 `;
