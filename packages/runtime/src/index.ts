@@ -13,6 +13,7 @@ export type { Facts, LogFormat, Logger, LoggerOptions, LogLevel } from "./log.ts
 
 export { loadGalaxyConfig } from "./config/load-galaxy-config.ts";
 export type { LoadOptions } from "./config/load-galaxy-config.ts";
+export { GALAXY_OPTIONS } from "./config/galaxy-options.ts";
 export { describeConfig } from "./config/describe-config.ts";
 export type { CleanupJob, GalaxyConfig, HttpAddress, WebConfig } from "./config/galaxy-config.ts";
 export type {
