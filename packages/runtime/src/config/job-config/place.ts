@@ -77,7 +77,7 @@ export class Place {
     const source = ["from_environ", "from_config"].find((key) => !this.get(key).isEmpty);
     if (source === undefined) return this.raw;
     this.onlyKeys(["from_environ", "from_config", "default"]);
-    return this.get(source).lookUp(source === "from_environ") ?? this.raw["default"];
+    return this.get(source).lookUp(source === "from_environ", this.get("default")) ?? this.raw["default"];
   }
 
   /**
@@ -88,7 +88,7 @@ export class Place {
     for (const key of ["default_from_environ", "default_from_config"]) {
       const source = this.get(key);
       if (source.isEmpty) continue;
-      const found = source.lookUp(key === "default_from_environ");
+      const found = source.lookUp(key === "default_from_environ", this.get("default"));
       if (found !== undefined) return new Place(this.reading, source.path, found);
       break;
     }
@@ -96,7 +96,7 @@ export class Place {
   }
 
   /** The value of the environment variable, or else of the option, that is written here. */
-  private lookUp(inEnvironment: boolean): unknown {
+  private lookUp(inEnvironment: boolean, fallback: Place): unknown {
     const name = this.text();
     if (name === undefined) return undefined;
     const { env, option, optionNames } = this.reading.lookup;
@@ -104,7 +104,8 @@ export class Place {
     if (found !== undefined && found !== null) return found;
     if (!inEnvironment && ![...optionNames].includes(name))
       this.noSuch("option of galaxy.yml", name, optionNames);
-    else this.warn(`${inEnvironment ? "the environment variable" : "the option"} ${name} is not set`);
+    else if (fallback.isEmpty)
+      this.warn(`${inEnvironment ? "the environment variable" : "the option"} ${name} is not set`);
     return undefined;
   }
 
