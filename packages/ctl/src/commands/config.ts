@@ -7,7 +7,10 @@ export function configCommands(parser: Argv<CommonArguments>): Argv {
     .command("check", "Check the configuration: every fault, with file and line", {}, (args) => {
       const config = configOf(args as CommonArguments);
       for (const warning of config.warnings) process.stdout.write(`warning: ${formatFault(warning)}\n`);
-      process.stdout.write(`${config.file ?? "(all defaults)"} is valid\n`);
+      const files = [config.file ?? "(all defaults)", config.jobConfigFile].filter(
+        (file) => file !== undefined,
+      );
+      process.stdout.write(`${files.join(" with ")} is valid\n`);
     })
     .demandCommand(1, "config: say check");
 }

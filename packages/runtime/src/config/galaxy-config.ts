@@ -47,6 +47,8 @@ export interface GalaxyConfig {
   readonly log: { readonly level: LogLevel; readonly format: LogFormat; readonly file?: string };
   readonly web: WebConfig;
   readonly jobs: JobConfig;
+  /** Where `jobs` was read; undefined when it is in galaxy.yml, or nowhere and has its defaults. */
+  readonly jobConfigFile: string | undefined;
   /** What was read but has no effect, for the log of the start. */
   readonly warnings: readonly Fault[];
 }

@@ -51,8 +51,8 @@ export function loadGalaxyConfig(options: LoadOptions): GalaxyConfig {
   const { values } = read;
   const paths = resolvePaths(file, values);
   const web = readWebConfig(source, options.http, warn);
-  const jobs = unreadable
-    ? DEFAULT_JOB_CONFIG
+  const { jobs, file: jobConfigFile } = unreadable
+    ? { jobs: DEFAULT_JOB_CONFIG, file: undefined }
     : loadJobConfig({ source, paths, options: read, env: options.env, report, warn });
   if (!unreadable) checkPlainPaths(paths, read, report);
   const database = readDatabase(read, path.join(paths.dataDirectory, "postgres"), report);
@@ -98,6 +98,7 @@ export function loadGalaxyConfig(options: LoadOptions): GalaxyConfig {
     },
     web,
     jobs,
+    jobConfigFile,
     warnings,
   });
 }

@@ -26,9 +26,25 @@ interface Loading {
  * job_conf.xml there; without any the defaults (galaxy.md 3.1). track_jobs_in_database: false means mem-self where no
  * method is configured (2.2).
  */
-export function loadJobConfig(loading: Loading): JobConfig {
-  const jobs = readWhereItLies(loading);
-  const { options, warn } = loading;
+export function loadJobConfig(loading: Loading): { jobs: JobConfig; file: string | undefined } {
+  const { source, options } = loading;
+  const inline = source !== undefined && options.values.job_config !== undefined;
+  const file = inline ? undefined : findFile(loading);
+  const jobs = inline
+    ? readJobConfig(
+        source,
+        ["galaxy", "job_config"],
+        options.values.job_config,
+        loading.warn,
+        lookupIn(loading),
+      )
+    : file === undefined
+      ? DEFAULT_JOB_CONFIG
+      : readJobFile(file, loading);
+  return { jobs: withTracking(jobs, loading), file };
+}
+
+function withTracking(jobs: JobConfig, { options, warn }: Loading): JobConfig {
   if (options.values.track_jobs_in_database !== false) return jobs;
   if (jobs.assign === undefined) return { ...jobs, assign: ["mem-self"] };
   if (jobs.assign.some((method) => method !== "mem-self"))
@@ -41,19 +57,14 @@ export function loadJobConfig(loading: Loading): JobConfig {
   return jobs;
 }
 
-function readWhereItLies(loading: Loading): JobConfig {
-  const { source, options, report, warn } = loading;
-  const inline = options.values.job_config;
-  if (inline !== undefined && source !== undefined)
-    return readJobConfig(source, ["galaxy", "job_config"], inline, warn, lookupIn(loading));
-  const file = findFile(loading);
-  if (file === undefined) return DEFAULT_JOB_CONFIG;
+function readJobFile(file: string, loading: Loading): JobConfig {
+  const { report, warn } = loading;
   const shown = path.relative(process.cwd(), file);
-  const jobSource = file.toLowerCase().endsWith(".xml")
+  const source = file.toLowerCase().endsWith(".xml")
     ? readConfigFile(file, shown, report, (text) => parseJobConfigXml(text, file, shown))
     : readConfigFile(file, shown, report);
-  if (jobSource === undefined) return DEFAULT_JOB_CONFIG;
-  return readJobConfig(jobSource, [], jobSource.document.value, warn, lookupIn(loading));
+  if (source === undefined) return DEFAULT_JOB_CONFIG;
+  return readJobConfig(source, [], source.document.value, warn, lookupIn(loading));
 }
 
 function findFile({ paths, options, report, warn }: Loading): string | undefined {

@@ -97,7 +97,8 @@ export function readLimits(limits: Place, destinations: Readonly<Record<string, 
       }
       case "output_size": {
         const bytes = value.read(size);
-        if (bytes !== undefined) found.outputSize = bytes;
+        if (bytes === 0) value.warn("the limit is 0: for the size of an output it means no limit");
+        else if (bytes !== undefined) found.outputSize = bytes;
         break;
       }
       default:
