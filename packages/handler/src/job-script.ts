@@ -8,13 +8,20 @@ export const shell = existsSync("/bin/bash") ? "/bin/bash" : "/bin/sh";
 /**
  * The script of a job: environment, slots, the tool's command with its streams in files of their own, exit code file
  * (galaxy.md 4.8). It needs nothing but a POSIX shell.
+ *
+ * @param environmentSetupFile sourced before the destination's own environment
  */
-export function jobScript(files: JobFiles, destination: Destination): string {
+export function jobScript(
+  files: JobFiles,
+  destination: Destination,
+  environmentSetupFile: string | undefined,
+): string {
   const slots = Number(destination.params["local_slots"] ?? 1);
   return [
     `#!${shell}`,
     `export HOME=${quote(files.home)} _GALAXY_JOB_HOME_DIR=${quote(files.home)}`,
     `export TMPDIR=${quote(files.tmp)} TMP=${quote(files.tmp)} TEMP=${quote(files.tmp)} _GALAXY_JOB_TMP_DIR=${quote(files.tmp)}`,
+    ...(environmentSetupFile === undefined ? [] : [`. ${quote(environmentSetupFile)}`]),
     ...destination.env.map(environmentLine),
     slotsStatement(slots),
     `cd ${quote(files.working)} || exit 1`,

@@ -42,7 +42,7 @@ export async function prepare(
   const command = await buildCommand(tool, values, context.sandbox);
   for (const file of command.configFiles) await writeConfigFile(files.working, file);
   await writeFile(files.toolScript, `set -e\n${command.commandLine}\n`);
-  await writeFile(files.jobScript, jobScript(files, destination));
+  await writeFile(files.jobScript, jobScript(files, destination, context.config.environmentSetupFile));
   return {
     run: { jobId: job.id, runFence: job.fence, directory, destination },
     commandLine: command.commandLine,
