@@ -44,7 +44,9 @@ export function readPlugins(plugins: XmlElement, reading: XmlReading): WrittenMa
     if (type !== undefined && type !== "runner")
       reading.fault(plugin.at, `unknown type of plugin ${type}`, { remedy: 'write type="runner"' });
     const map = attributes(plugin, ["load", "workers", "enabled"]);
-    if (!map.content.has("workers")) map.set("workers", attribute(plugins, "workers"));
+    // `dynamic` is no runner: a rule decides. There is nothing in it that would work.
+    const works = plugin.attributes.get("id")?.value !== "dynamic";
+    if (works && !map.content.has("workers")) map.set("workers", attribute(plugins, "workers"));
     for (const [id, param] of paramsOf(plugin, reading).content) {
       if (["load", "workers", "enabled"].includes(id))
         reading.fault(param.at, `${id} is an attribute of <plugin>, not a parameter`);
