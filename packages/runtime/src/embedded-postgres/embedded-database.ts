@@ -20,11 +20,12 @@ Trusted pids.  A pid in postmaster.pid counts only if that process was started o
 In use.        Each user keeps one connection open that holds an advisory lock in shared mode. When it breaks (the server was
                killed), its owner runs the loop above again: the server comes back without anybody's help.
 
-Stopped last.  Who leaves exchanges the shared lock for the exclusive one, without waiting. Who gets it is alone: it looks
-               that no other client is connected (psql, say), and stops the server while it still holds the lock. A process
-               that connects at this moment waits for its shared lock, loses the connection to the shutdown, is back in its
-               loop, and starts the server again. Two that leave at once cannot both miss the lock: both have given up
-               theirs before they try.
+Stopped last.  Who leaves exchanges the shared lock for the exclusive one, without waiting. (If its connection has just
+               broken it takes a new one for this: a server that several users started again must not be left behind.)
+               Who gets it is alone: it looks that no other client is connected (psql, say), and stops the server while it
+               still holds the lock. A process that connects at this moment waits for its shared lock, loses the connection
+               to the shutdown, is back in its loop, and starts the server again. Two that leave at once cannot both miss
+               the lock: both have given up theirs before they try.
 
 Reached only   by a unix socket in a folder of mode 700, with a password; there is no TCP port at all. PostgreSQL refuses to
                run as root: for root it runs as `postgres` or `nobody`, who then own the cluster's files.
@@ -32,6 +33,7 @@ Reached only   by a unix socket in a folder of mode 700, with a password; there 
 import type { ChildProcess } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { DatabaseConnection } from "../database-connection.ts";
 import type { Logger } from "../log.ts";
 import { silentLogger } from "../log.ts";
@@ -56,6 +58,8 @@ import type { ServerAccount } from "./server-account.ts";
 
 const START_DEADLINE_MS = 30_000;
 const STOP_PATIENCE_MS = 30_000;
+/** How long one who leaves tries to find out whether it is the last, ms. */
+const LEAVE_PATIENCE_MS = 10_000;
 /** SQLSTATE 28P01 invalid_password, 28000 invalid_authorization_specification, 3D000 invalid_catalog_name. */
 const HOPELESS = ["28P01", "28000", "3D000"];
 
@@ -182,8 +186,7 @@ class EmbeddedServer {
   }
 
   #start(socketDirectory: string): void {
-    const previous = this.#started;
-    if (previous !== undefined && previous.exitCode === null && previous.signalCode === null) return;
+    if (this.#ownStartIsUnderWay()) return;
     removeForeignLockFiles(this.#cluster, socketDirectory);
     const child = startPostmaster(
       this.#cluster,
@@ -197,22 +200,48 @@ class EmbeddedServer {
     this.#started = child;
   }
 
+  /** Whose presence broke a moment ago takes another: a server that several users started again must not be left behind. */
   async #leave(keeper: Loop): Promise<void> {
     await keeper.stop();
-    const presence = this.#presence;
-    if (presence === undefined) return;
-    try {
-      if (await presence.isLast()) {
-        const ended = await stopPostmaster(this.#cluster, STOP_PATIENCE_MS);
-        if (ended) this.#logger.info("embedded_postgres.stopped", { directory: this.#cluster.directory });
-        else this.#logger.error("embedded_postgres.does_not_stop", { directory: this.#cluster.directory });
+    let presence = this.#presence;
+    const end = performance.now() + LEAVE_PATIENCE_MS;
+    do {
+      try {
+        presence ??= await this.#presenceInRunningServer();
+        if (presence !== undefined && (await presence.isLast())) await this.#stopServer();
+        return;
+      } catch (error) {
+        // It is being stopped by somebody who left at the same time, was killed, or is only just starting.
+        this.#logger.debug("embedded_postgres.gone", { error });
+        await sleep(50);
+      } finally {
+        await presence?.close();
+        presence = undefined;
       }
-    } catch (error) {
-      // Somebody else, who left at the same time, has stopped it; or it was killed.
-      this.#logger.debug("embedded_postgres.gone", { error });
-    } finally {
-      await presence.close();
+    } while (performance.now() < end);
+  }
+
+  /** @returns undefined if no server runs */
+  async #presenceInRunningServer(): Promise<Presence | undefined> {
+    const socketDirectory = findPostmaster(this.#cluster)?.socketDirectory;
+    if (socketDirectory === undefined) {
+      if (this.#ownStartIsUnderWay() || findPostmaster(this.#cluster) !== undefined)
+        throw new Error("a server is starting");
+      return undefined;
     }
+    checkSocketDirectory(socketDirectory, this.#account);
+    return Presence.take(connectionTo(this.#cluster, socketDirectory));
+  }
+
+  async #stopServer(): Promise<void> {
+    const ended = await stopPostmaster(this.#cluster, STOP_PATIENCE_MS);
+    if (ended) this.#logger.info("embedded_postgres.stopped", { directory: this.#cluster.directory });
+    else this.#logger.error("embedded_postgres.does_not_stop", { directory: this.#cluster.directory });
+  }
+
+  #ownStartIsUnderWay(): boolean {
+    const child = this.#started;
+    return child !== undefined && child.exitCode === null && child.signalCode === null;
   }
 }
 
