@@ -67,13 +67,13 @@ describe("A job_conf, whatever it holds,", () => {
 function jobConfigs(): fc.Arbitrary<Generated> {
   const id = (prefix: string): fc.Arbitrary<string> =>
     fc
-      .string({ unit: fc.constantFrom(..."az09_."), minLength: 1, maxLength: 6 })
+      .string({ unit: fc.constantFrom(...Array.from("az09_.")), minLength: 1, maxLength: 6 })
       .map((rest) => `${prefix}_${rest}`);
   // Without white space around it, which Galaxy removes in XML only.
   const textOf = (letters: string[]): fc.Arbitrary<string> =>
     fc.string({ unit: fc.constantFrom(...letters), maxLength: 12 }).map((value) => value.trim());
   const letters = [
-    ..."aB0 <>&\"'$`\\#:@{}[]%*!|-,~=/?;",
+    ...Array.from("aB0 <>&\"'$`\\#:@{}[]%*!|-,~=/?;"),
     "é",
     "日",
     "😀",
@@ -110,7 +110,7 @@ function jobConfigs(): fc.Arbitrary<Generated> {
       const env = fc.oneof(
         fc.record({
           kind: fc.constant("variable" as const),
-          name: fc.string({ unit: fc.constantFrom(..."AZ_"), minLength: 1, maxLength: 6 }),
+          name: fc.string({ unit: fc.constantFrom(...Array.from("AZ_")), minLength: 1, maxLength: 6 }),
           value: text,
           raw: fc.boolean(),
         }),
