@@ -9,12 +9,24 @@ export interface PreparedRun {
   readonly destination: Destination;
 }
 
+/**
+ * Why a run did not end by itself, as Galaxy's runners name it; the conditions of resubmission rules ask for it (galaxy.md 3.8).
+ */
+export type RunnerState =
+  | "walltime_reached"
+  | "memory_limit_reached"
+  | "output_size_limit"
+  | "job_output_not_returned_from_cluster"
+  | "unknown_error";
+
 /** How a run ended, read from its own exit record. */
 export interface RunEnd {
   /** Of the tool's command; null when it left none. */
   readonly exitCode: number | null;
   /** Set when the run did not end by itself: why, for the user. */
   readonly failure: string | null;
+  /** With a failure: its kind; undefined means unknown_error. */
+  readonly state?: RunnerState;
 }
 
 /** What a runner finds when it looks for a run it did not start in this process's life. */
