@@ -218,9 +218,9 @@ function jobOf(runDirectory: string): number {
 
 /** The lock makes the order of the lines that of the events. */
 function gatedCommand(record: string, spans: string, gate: string): string {
-  // Not $(...), which in a tool's command is an expression.
+  // Not $(...), which in a tool's command is an expression. A line is written at once: somebody may be reading.
   const write = (what: string) =>
-    `flock '${spans}' sh -c 'printf "${what} " >> "${spans}"; dirname "$PWD" >> "${spans}"'`;
+    `flock '${spans}' sh -c 'dirname "$PWD" | sed "s/^/${what} /" >> "${spans}"'`;
   return `dirname "$PWD" >> '${record}'; ${write("start")}; while [ -e '${spans}' ] && [ ! -e '${gate}' ]; do sleep 0.05; done; sleep 0.05; ${write("end")}`;
 }
 
