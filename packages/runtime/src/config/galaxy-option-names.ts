@@ -1,5 +1,5 @@
 /**
- * Names of Galaxy's options (config_schema.yml, 18.01 to 25.x) that this program reads over: an existing galaxy.yml
+ * Names of Galaxy's options (config_schema.yml, 18.01 to 26.0) that this program reads over: an existing galaxy.yml
  * starts as it is, and the start says once which of its options have no effect. A name in neither this list nor
  * galaxy-options.ts is a typing mistake, and a fault.
  */
@@ -152,10 +152,35 @@ export const UNUSED_GALAXY_OPTIONS: ReadonlySet<string> = new Set(
   workflow_resource_params_mapper workflow_scheduler_plugins workflow_schedulers_config
   workflow_schedulers_config_file workflow_scheduling_separate_materialization_iteration write_container_image
   x_frame_options zipstream_max
+  filter-with enable_beta_mulled_containers manage_dependency_relationships interactive_environment_swarm_mode
+  swarm_manager_config_file biostar_never_authenticate dynamic_proxy_debug dynamic_proxy_golang_clean_interval
+  use_interactive fetch_url_whitelist myexperiment_url enable_communication_server communication_server_host
+  communication_server_port build_sites_config_file biotools_content_directory biotools_use_api
+  biotools_service_cache_type biotools_service_cache_data_dir biotools_service_cache_lock_dir
+  biotools_service_cache_url biotools_service_cache_table_name biotools_service_cache_schema_name
+  object_store_cache_monitor_driver plausible_server plausible_domain matomo_server matomo_site_id
+  power_usage_effectiveness interactivetoolsproxy_map release_doc_base_url use_access_logging_middleware
+  tool_training_recommendations_link citations_export_message_html dispatch_notifications_interval
+  file_source_webdav_use_temp_files
+  kombu_sqla_transport_cleanup_interval bulk_storage_operation_dataset_minimum_days_to_expiration
+  bulk_storage_operation_completed_run_retention_days prune_expired_bulk_storage_operations_interval
+  recover_stale_bulk_storage_operation_runs_interval canonical_email_rules static_dist_dir
+  enable_statsd_middleware queue_metrics_interval prefer_oidc_login allow_local_account_creation
+  oidc_auth_pipeline oidc_auth_pipeline_extra workflow_completion_monitor_sleep hash_function enable_tool_requests
+  celery_user_concurrency_limit embedding_api_key embedding_api_base_url embedding_model vector_database_path
+  vector_database_url inference_services vault_token_renewal_interval url_headers_config_file enable_sse_updates
+  history_audit_monitor_poll_interval enable_mcp_server mcp_server_path install_tool_dependencies
+  install_repository_dependencies install_resolver_dependencies failed_jobs_working_directory_cleanup_days
+  failed_jobs_working_directory_cleanup_interval
   `
     .trim()
     .split(/\s+/),
 );
+
+/** Whether it is an option of Galaxy that has no effect here. Galaxy hands every database_engine_option_… on to SQLAlchemy. */
+export function isUnusedGalaxyOption(name: string): boolean {
+  return UNUSED_GALAXY_OPTIONS.has(name) || /^(install_)?database_engine_option_\w+$/.test(name);
+}
 
 /** Variables that start with GALAXY_CONFIG_ but are about the file itself, not an option in it. */
 export const ENVIRONMENT_ONLY_NAMES: ReadonlySet<string> = new Set(["file", "section", "dir"]);

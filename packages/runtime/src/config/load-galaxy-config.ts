@@ -1,4 +1,5 @@
 import path from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { parseDatabaseConnection } from "../database-connection.ts";
 import { FaultsError, shownValue, suggestion } from "../faults.ts";
 import type { Fault } from "../faults.ts";
@@ -41,8 +42,8 @@ export interface LoadOptions {
 export function loadGalaxyConfig(options: LoadOptions): GalaxyConfig {
   const faults: Fault[] = [];
   const warnings: Fault[] = [];
-  const report = (fault: Fault): number => faults.push(fault);
-  const warn = (fault: Fault): number => warnings.push(fault);
+  const report = (fault: Fault): void => addOnce(faults, fault);
+  const warn = (fault: Fault): void => addOnce(warnings, fault);
 
   const file = options.file === undefined ? undefined : path.resolve(options.file);
   const source = file === undefined ? undefined : readGalaxyFile(file, options.file ?? file, report, warn);
@@ -51,9 +52,14 @@ export function loadGalaxyConfig(options: LoadOptions): GalaxyConfig {
   const { values } = read;
   const paths = resolvePaths(file, values);
   const web = readWebConfig(source, options.http, warn);
-  const { jobs, file: jobConfigFile } = unreadable
-    ? { jobs: DEFAULT_JOB_CONFIG, file: undefined }
+  const {
+    jobs,
+    file: jobConfigFile,
+    askedOptions,
+  } = unreadable
+    ? { jobs: DEFAULT_JOB_CONFIG, file: undefined, askedOptions: new Set<string>() }
     : loadJobConfig({ source, paths, options: read, env: options.env, report, warn });
+  for (const [name, fault] of read.unknown) if (!askedOptions.has(name)) report(fault);
   if (!unreadable) checkPlainPaths(paths, read, report);
   const database = readDatabase(read, path.join(paths.dataDirectory, "postgres"), report);
   const singleUser = readSingleUser(values, database.kind);
@@ -101,6 +107,11 @@ export function loadGalaxyConfig(options: LoadOptions): GalaxyConfig {
     jobConfigFile,
     warnings,
   });
+}
+
+/** What is read for two purposes is found wrong twice. */
+function addOnce(faults: Fault[], fault: Fault): void {
+  if (!faults.some((known) => isDeepStrictEqual(known, fault))) faults.push(fault);
 }
 
 function readGalaxyFile(

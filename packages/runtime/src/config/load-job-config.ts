@@ -21,27 +21,30 @@ interface Loading {
   readonly warn: (fault: Fault) => void;
 }
 
+interface LoadedJobConfig {
+  readonly jobs: JobConfig;
+  readonly file: string | undefined;
+  /** Options of galaxy.yml that it takes values from (`from_config`); they may be of the administrator's own invention. */
+  readonly askedOptions: ReadonlySet<string>;
+}
+
 /**
  * job_config inline beats job_config_file; without either the job_conf.yml beside galaxy.yml, and without that the
  * job_conf.xml there; without any the defaults (galaxy.md 3.1). track_jobs_in_database: false means mem-self where no
  * method is configured (2.2).
  */
-export function loadJobConfig(loading: Loading): { jobs: JobConfig; file: string | undefined } {
+export function loadJobConfig(loading: Loading): LoadedJobConfig {
   const { source, options } = loading;
+  const asked = new Set<string>();
+  const lookup = lookupIn(loading, asked);
   const inline = source !== undefined && options.values.job_config !== undefined;
   const file = inline ? undefined : findFile(loading);
   const jobs = inline
-    ? readJobConfig(
-        source,
-        ["galaxy", "job_config"],
-        options.values.job_config,
-        loading.warn,
-        lookupIn(loading),
-      )
+    ? readJobConfig(source, ["galaxy", "job_config"], options.values.job_config, loading.warn, lookup)
     : file === undefined
       ? DEFAULT_JOB_CONFIG
-      : readJobFile(file, loading);
-  return { jobs: withTracking(jobs, loading), file };
+      : readJobFile(file, loading, lookup);
+  return { jobs: withTracking(jobs, loading), file, askedOptions: asked };
 }
 
 function withTracking(jobs: JobConfig, { options, warn }: Loading): JobConfig {
@@ -57,14 +60,14 @@ function withTracking(jobs: JobConfig, { options, warn }: Loading): JobConfig {
   return jobs;
 }
 
-function readJobFile(file: string, loading: Loading): JobConfig {
+function readJobFile(file: string, loading: Loading, lookup: Lookup): JobConfig {
   const { report, warn } = loading;
   const shown = path.relative(process.cwd(), file);
   const source = file.toLowerCase().endsWith(".xml")
     ? readConfigFile(file, shown, report, (text) => parseJobConfigXml(text, file, shown))
     : readConfigFile(file, shown, report);
   if (source === undefined) return DEFAULT_JOB_CONFIG;
-  return readJobConfig(source, [], source.document.value, warn, lookupIn(loading));
+  return readJobConfig(source, [], source.document.value, warn, lookup);
 }
 
 function findFile({ paths, options, report, warn }: Loading): string | undefined {
@@ -88,16 +91,15 @@ function findFile({ paths, options, report, warn }: Loading): string | undefined
   return found;
 }
 
-function lookupIn({ source, options, env }: Loading): Lookup {
+function lookupIn({ source, options, env }: Loading, asked: Set<string>): Lookup {
   const content = isMapping(source?.document.value) ? source.document.value["galaxy"] : undefined;
   return {
     env,
-    option: (name) =>
-      Object.hasOwn(GALAXY_OPTIONS, name)
-        ? options.values[name as GalaxyOptionName]
-        : isMapping(content)
-          ? content[name]
-          : undefined,
+    option: (name) => {
+      asked.add(name);
+      if (Object.hasOwn(GALAXY_OPTIONS, name)) return options.values[name as GalaxyOptionName];
+      return isMapping(content) ? content[name] : undefined;
+    },
     optionNames: [...Object.keys(GALAXY_OPTIONS), ...UNUSED_GALAXY_OPTIONS],
   };
 }

@@ -2,7 +2,11 @@ import { shownValue, suggestion } from "../faults.ts";
 import type { Fault } from "../faults.ts";
 import type { ConfigSource } from "./config-source.ts";
 import { isMapping } from "./config-source.ts";
-import { ENVIRONMENT_ONLY_NAMES, UNUSED_GALAXY_OPTIONS } from "./galaxy-option-names.ts";
+import {
+  ENVIRONMENT_ONLY_NAMES,
+  isUnusedGalaxyOption,
+  UNUSED_GALAXY_OPTIONS,
+} from "./galaxy-option-names.ts";
 import { GALAXY_OPTIONS } from "./galaxy-options.ts";
 import type { GalaxyOptionName, GalaxyOptionValues } from "./galaxy-options.ts";
 import { WrongValue } from "./option-kinds.ts";
@@ -14,6 +18,8 @@ const DEFAULT = "GALAXY_CONFIG_";
 /** The options of `galaxy:` after the environment had its say, and where each one was set, for faults found later. */
 export interface ReadOptions {
   readonly values: GalaxyOptionValues;
+  /** A fault for each key of the file that is no option, by key. A job_conf may still ask for it (`from_config`). */
+  readonly unknown: ReadonlyMap<string, Fault>;
   /** A fault about this option, at the place where it was set (at the section, if it was not). */
   fault(name: GalaxyOptionName, message: string, remedy?: string): Fault;
 }
@@ -33,6 +39,7 @@ export function readGalaxyOptions(
   const inFile = galaxySection(source);
   const { overrides, defaults } = fromEnvironment(env, report, warn);
   const unused: string[] = [];
+  const unknown = new Map<string, Fault>();
 
   function take(name: string, raw: unknown, variable: string | undefined): void {
     if (raw === null || raw === undefined) return;
@@ -57,10 +64,10 @@ export function readGalaxyOptions(
   for (const [name, raw] of Object.entries(inFile)) {
     if (Object.hasOwn(GALAXY_OPTIONS, name)) {
       if (!overrides.has(name)) take(name, raw, undefined);
-    } else if (UNUSED_GALAXY_OPTIONS.has(name)) unused.push(name);
-    else {
+    } else if (isUnusedGalaxyOption(name)) unused.push(name);
+    else if (source !== undefined) {
       const known = [...Object.keys(GALAXY_OPTIONS), ...UNUSED_GALAXY_OPTIONS];
-      source?.fault(["galaxy", name], "unknown key", suggestion(name, known).remedy);
+      unknown.set(name, source.describe(["galaxy", name], "unknown key", suggestion(name, known).remedy));
     }
   }
   for (const [name, { variable, value }] of overrides) take(name, value, variable);
@@ -76,7 +83,7 @@ export function readGalaxyOptions(
       ),
     );
   }
-  return { values: values as GalaxyOptionValues, fault };
+  return { values: values as GalaxyOptionValues, unknown, fault };
 }
 
 type FromEnvironment = Map<string, { variable: string; value: string }>;
@@ -95,7 +102,7 @@ function fromEnvironment(
     const name = variable.slice(prefix.length).toLowerCase();
     if (Object.hasOwn(GALAXY_OPTIONS, name))
       (isOverride ? overrides : defaults).set(name, { variable, value });
-    else if (UNUSED_GALAXY_OPTIONS.has(name)) warn({ key: variable, message: "is not used by this version" });
+    else if (isUnusedGalaxyOption(name)) warn({ key: variable, message: "is not used by this version" });
     else if (!ENVIRONMENT_ONLY_NAMES.has(name)) {
       const known = Object.keys(GALAXY_OPTIONS).map((option) => prefix + option.toUpperCase());
       const unknown = {
