@@ -4,7 +4,7 @@ import { formatFault, loadGalaxyConfig, type GalaxyConfig } from "@galaxy-jobs/r
 import { ConfigFolder } from "./job-config-files.ts";
 
 const fixtures = fileURLToPath(new URL("../../fixtures/job-conf", import.meta.url));
-const environment = { TEST_RETRIES: "9", TEST_LIMIT: "12" };
+const environment = { TEST_RETRIES: "9", TEST_LIMIT: "12", TEST_SWITCH: "Yes" };
 
 for (const form of ["xml", "yml"] as const) {
   describe(`A job_conf.${form} with every feature`, () => {
@@ -143,6 +143,14 @@ for (const form of ["xml", "yml"] as const) {
             job_states: "queued",
           },
         },
+        on_by_param: { ...plain, id: "on_by_param", runner: "local", params: {} },
+        nowhere: {
+          ...plain,
+          id: "nowhere",
+          runner: "clustr",
+          params: {},
+          resubmit: [{ destination: "node_9" }],
+        },
       });
     });
 
@@ -199,11 +207,11 @@ for (const form of ["xml", "yml"] as const) {
         destinationUserConcurrentJobs: [
           { by: "id", name: "local", value: 1 },
           { by: "tag", name: "walled", value: 2 },
+          { by: "id", name: "old", value: 3 },
         ],
         destinationTotalConcurrentJobs: [
           { by: "id", name: "docker_local", value: 0 },
           { by: "tag", name: "cluster_all", value: 16 },
-          { by: "id", name: "old", value: 3 },
         ],
         walltime: 86_400,
         totalWalltime: { seconds: 360_000, windowDays: 7 },

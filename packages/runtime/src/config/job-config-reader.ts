@@ -2,14 +2,14 @@ import type { Fault } from "../faults.ts";
 import type { DocumentPath } from "../yaml-document.ts";
 import type { ConfigSource } from "./config-source.ts";
 import { DEFAULT_JOB_CONFIG, type JobConfig } from "./job-config.ts";
-import { readExecution } from "./job-config/execution.ts";
+import { disabledDestinations, readExecution } from "./job-config/execution.ts";
 import { readHandling } from "./job-config/handling.ts";
 import { readLimits } from "./job-config/limits.ts";
 import { Place, type Lookup } from "./job-config/place.ts";
 import { readRunners } from "./job-config/runners.ts";
-import { readResources, readTools } from "./job-config/tools.ts";
+import { namedByTools, readResources, readTools } from "./job-config/tools.ts";
 
-const SECTIONS = ["runners", "handling", "execution", "tools", "resources", "limits"];
+const SECTIONS = ["runners", "handling", "execution", "tools", "resources", "limits", "dynamic"];
 
 /**
  * Reads job_conf in the shape of its YAML form (galaxy.md 3.3); the XML form is brought into that shape before.
@@ -27,8 +27,21 @@ export function readJobConfig(
   if (content.isEmpty) return DEFAULT_JOB_CONFIG;
   content.onlyKeys(SECTIONS);
   const runners = readRunners(content.get("runners"));
-  const handling = readHandling(content.get("handling"), runners);
-  const execution = readExecution(content.get("execution"), runners, handling.handlers);
+  // An older place for the parameters of dynamic destinations.
+  for (const [key, value] of content.get("dynamic").entries()) value.notUsed(`${key} of the runner dynamic`);
+  const handling = readHandling(content.get("handling"), [
+    ...Object.keys(runners),
+    ...content
+      .get("runners")
+      .entries()
+      .map(([id]) => id),
+  ]);
+  const execution = readExecution(
+    content.get("execution"),
+    runners,
+    handling.handlers,
+    namedByTools(content.get("tools")),
+  );
   const resources = readResources(content.get("resources"));
   return {
     ...handling,
@@ -36,6 +49,10 @@ export function readJobConfig(
     runners,
     resources,
     tools: readTools(content.get("tools"), { ...execution, resources, handlers: handling.handlers }),
-    limits: readLimits(content.get("limits"), execution.destinations),
+    limits: readLimits(
+      content.get("limits"),
+      execution.destinations,
+      disabledDestinations(content.get("execution")),
+    ),
   };
 }

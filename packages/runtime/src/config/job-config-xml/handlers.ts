@@ -48,7 +48,7 @@ export function readPlugins(plugins: XmlElement, reading: XmlReading): WrittenMa
     const works = plugin.attributes.get("id")?.value !== "dynamic";
     if (works && !map.content.has("workers")) map.set("workers", attribute(plugins, "workers"));
     for (const [id, param] of paramsOf(plugin, reading).content) {
-      if (["load", "workers", "enabled"].includes(id))
+      if (["load", "workers"].includes(id))
         reading.fault(param.at, `${id} is an attribute of <plugin>, not a parameter`);
       else map.set(id, param);
     }

@@ -18,11 +18,11 @@ function readParam(param: XmlElement, reading: XmlReading): Written {
   return param.text === "" ? from : from.set("default", textOf(param));
 }
 
-/** `<container type identifier …/>`; of other elements the name is the type. */
+/** `<container type …>identifier</container>`; of other elements the name is the type. */
 function readContainer(element: XmlElement): Written {
   const map = attributes(element, [...element.attributes.keys()]);
   if (attribute(element, "type") === undefined)
     map.set("type", { at: element.at, content: element.name === "container" ? "docker" : element.name });
-  if (element.text !== "") map.set("value", textOf(element));
+  if (element.text !== "") map.set("identifier", textOf(element));
   return map;
 }

@@ -1,8 +1,10 @@
-import { flag } from "../option-kinds.ts";
+import { shownValue, suggestion } from "../../faults.ts";
 import { DEFAULT_JOB_CONFIG } from "../job-config.ts";
 import type { Destination, HandlerDefinition, JobConfig, ResubmitRule, RunnerConfig } from "../job-config.ts";
 import { readEnvironment } from "./environment.ts";
 import { setParam, type Place } from "./place.ts";
+import { reachedDestinations } from "./reached-destinations.ts";
+import { isEnabled } from "./runners.ts";
 
 /** Keys of an environment that are not parameters of its runner. */
 const ENVIRONMENT_KEYS = ["id", "runner", "enabled", "env", "params", "tags", "resubmit", "shell"];
@@ -25,6 +27,7 @@ export function readExecution(
   execution: Place,
   runners: Readonly<Record<string, RunnerConfig>>,
   handlers: readonly HandlerDefinition[],
+  namedByTools: readonly string[],
 ): Execution {
   if (execution.isEmpty) {
     if (!Object.hasOwn(runners, "local"))
@@ -36,15 +39,30 @@ export function readExecution(
   const destinations: Record<string, Destination> = {};
   const places = new Map<string, Place>();
   for (const [id, settings] of environments(execution)) {
-    if (settings.get("enabled").read(flag) === false) continue;
+    if (!isEnabled(settings)) continue;
     if (places.has(id)) settings.fault(`the environment ${id} occurs twice`, "give one of them another id");
-    destinations[id] = readDestination(id, settings, runners);
+    destinations[id] = readDestination(id, settings);
     places.set(id, settings);
   }
   const names = new Set(Object.values(destinations).flatMap(({ id, tags }) => [id, ...tags]));
-  for (const settings of places.values()) checkReferences(settings, names, handlers);
+  const defaultDestination = readDefault(execution, destinations, names);
+  // Where the default is wrong, any may be the one that was meant.
+  const reached = names.has(defaultDestination)
+    ? reachedDestinations(destinations, [defaultDestination, ...namedByTools])
+    : new Set(places.keys());
+  for (const [id, settings] of places) {
+    checkRunner(settings, runners, reached.has(id));
+    checkReferences(settings, names, handlers, reached.has(id));
+  }
   checkTags(destinations, places);
-  return { destinations, defaultDestination: readDefault(execution, destinations, names) };
+  return { destinations, defaultDestination };
+}
+
+/** Ids and tags of the destinations that are not enabled. */
+export function disabledDestinations(execution: Place): Set<string> {
+  if (execution.isEmpty) return new Set();
+  const disabled = environments(execution).filter(([, settings]) => !isEnabled(settings));
+  return new Set(disabled.flatMap(([id, settings]) => [id, ...settings.get("tags").list()]));
 }
 
 /** `environments` is a map by id, or a list of maps with an `id`. */
@@ -62,32 +80,44 @@ function environments(execution: Place): [id: string, settings: Place][] {
   });
 }
 
-function readDestination(
-  id: string,
-  settings: Place,
-  runners: Readonly<Record<string, RunnerConfig>>,
-): Destination {
-  const runner = settings.get("runner");
-  const name = runner.text() ?? "";
-  if (runner.isEmpty) settings.fault("runner is required");
-  else if (name === "dynamic_tpv")
-    runner.fault(
-      "rules of Total Perspective Vortex are Python, which does not run here",
-      "write the rule in JavaScript: runner: dynamic, type: javascript",
-    );
-  else if (name !== "dynamic" && !Object.hasOwn(runners, name))
-    runner.noSuch("runner", name, [...Object.keys(runners), "dynamic"]);
-  const params = readParams(settings);
+function readDestination(id: string, settings: Place): Destination {
+  const runner = settings.get("runner").text() ?? "";
   const shell = settings.get("shell").text();
   return {
     id,
-    runner: name,
+    ...(runner === "dynamic_tpv" ? asDynamic(settings) : { runner, params: readParams(settings) }),
     tags: settings.get("tags").list(),
-    params,
     env: readEnvironment(settings.get("env")),
-    resubmit: settings.get("resubmit").items().map(readRule),
+    resubmit: settings.get("resubmit").itemsOrOne().map(readRule),
     ...(shell === undefined ? {} : { shell }),
   };
+}
+
+/** What Galaxy makes of the runner `dynamic_tpv`: a rule of Total Perspective Vortex, which is Python (galaxy.md 3.3). */
+function asDynamic(settings: Place): Pick<Destination, "runner" | "params"> {
+  settings
+    .get("runner")
+    .warn(
+      "rules of Total Perspective Vortex are Python, which does not run here: jobs sent there fail",
+      "write the rule in JavaScript: runner: dynamic, type: javascript",
+    );
+  const rule = { type: "python", function: "map_tool_to_destination", rules_module: "tpv.rules" };
+  return { runner: "dynamic", params: { ...readParams(settings), ...rule } };
+}
+
+/** Galaxy takes a runner that there is not; its own samples have some. It stops the start where jobs would be sent there. */
+function checkRunner(
+  settings: Place,
+  runners: Readonly<Record<string, RunnerConfig>>,
+  isReached: boolean,
+): void {
+  const runner = settings.get("runner");
+  const name = runner.text();
+  if (runner.isEmpty) settings.fault("runner is required");
+  if (name === undefined || ["dynamic", "dynamic_tpv"].includes(name) || Object.hasOwn(runners, name)) return;
+  const meant = suggestion(name, [...Object.keys(runners), "dynamic"]).remedy;
+  if (isReached) runner.fault(`there is no runner ${shownValue(name)}`, meant);
+  else runner.warn(`there is no runner ${shownValue(name)}: jobs sent there fail`, meant);
 }
 
 /** What is not a key of the environment itself, and everything under `params`. */
@@ -95,7 +125,10 @@ function readParams(settings: Place): Record<string, unknown> {
   const params: Record<string, unknown> = {};
   const written = [
     ...settings.entries().filter(([key]) => !ENVIRONMENT_KEYS.includes(key)),
-    ...settings.get("params").entries(),
+    ...settings
+      .get("params")
+      .entries()
+      .filter(([key]) => key !== "enabled"),
   ];
   for (const [key, value] of written) {
     if (GALAXY_ONLY.includes(key)) value.notUsed(key);
@@ -125,11 +158,14 @@ function checkReferences(
   settings: Place,
   names: ReadonlySet<string>,
   handlers: readonly HandlerDefinition[],
+  isReached: boolean,
 ): void {
-  for (const rule of settings.get("resubmit").items()) {
+  for (const rule of settings.get("resubmit").itemsOrOne()) {
     for (const key of ["environment", "destination"]) {
       const name = rule.get(key).text();
-      if (name !== undefined && !names.has(name)) rule.get(key).noSuch("environment", name, names);
+      if (name === undefined || names.has(name)) continue;
+      const message = `there is no environment ${shownValue(name)}`;
+      rule.get(key).faultIf(isReached, message, suggestion(name, names).remedy);
     }
     warnOfHandler(rule.get("handler"), handlers);
   }
@@ -170,6 +206,8 @@ function readDefault(
   const place = execution.settledDefault();
   const name = place.text();
   if (name === undefined) {
+    if (ids.length === 0 && !execution.get("environments").isEmpty)
+      execution.get("environments").fault("no environment is enabled", "jobs need at least one destination");
     if (ids.length > 1)
       execution.fault("default is required where there are several environments", `write default: ${ids[0]}`);
     return ids[0] ?? "local";

@@ -1,6 +1,6 @@
 import { suggestion } from "../../faults.ts";
 import { number } from "../option-kinds.ts";
-import type { AssignmentMethodName, HandlerDefinition, JobConfig, RunnerConfig } from "../job-config.ts";
+import type { AssignmentMethodName, HandlerDefinition, JobConfig } from "../job-config.ts";
 import type { Place } from "./place.ts";
 
 const METHODS: readonly AssignmentMethodName[] = [
@@ -24,8 +24,12 @@ const DEFAULT_READY_WINDOW = 100;
 
 type Handling = Pick<JobConfig, "assign" | "maxGrab" | "readyWindowSize" | "handlers" | "defaultHandler">;
 
-/** `handling` (galaxy.md 2.1, 3.3). */
-export function readHandling(handling: Place, runners: Readonly<Record<string, RunnerConfig>>): Handling {
+/**
+ * `handling` (galaxy.md 2.1, 3.3).
+ *
+ * @param runners ids of all runners, also of those that are not enabled
+ */
+export function readHandling(handling: Place, runners: readonly string[]): Handling {
   handling.onlyKeys(KEYS);
   const whole = number({ min: 1, max: 1_000_000, whole: true });
   const maxGrab = handling.get("max_grab").read(whole);
@@ -58,17 +62,14 @@ function readMethods(assign: Place): AssignmentMethodName[] | undefined {
   return methods;
 }
 
-function readHandlers(
-  processes: Place,
-  runners: Readonly<Record<string, RunnerConfig>>,
-): HandlerDefinition[] {
+function readHandlers(processes: Place, runners: readonly string[]): HandlerDefinition[] {
   const handlers: HandlerDefinition[] = [];
   for (const [id, settings] of processes.entries()) {
     settings.onlyKeys(["tags", "plugins", "environment"]);
     settings.get("environment").notUsed("environment of a handler (set it where the process is started)");
     const plugins = settings.get("plugins");
     for (const name of plugins.list()) {
-      if (!Object.hasOwn(runners, name)) plugins.noSuch("runner", name, Object.keys(runners));
+      if (!runners.includes(name)) plugins.noSuch("runner", name, runners);
     }
     handlers.push({
       id,

@@ -9,7 +9,7 @@ const KEYS = ["type", "id", "tag", "value", "window"];
 const ALIASES: Readonly<Record<string, string>> = {
   environment_user_concurrent_jobs: "destination_user_concurrent_jobs",
   environment_total_concurrent_jobs: "destination_total_concurrent_jobs",
-  concurrent_jobs: "destination_total_concurrent_jobs",
+  concurrent_jobs: "destination_user_concurrent_jobs",
 };
 const TYPES = [
   "registered_user_concurrent_jobs",
@@ -35,8 +35,16 @@ const duration: OptionKind<number> = {
   },
 };
 
-/** `limits` (galaxy.md 3.7). A limit with an empty value is skipped, as in Galaxy. */
-export function readLimits(limits: Place, destinations: Readonly<Record<string, Destination>>): JobLimits {
+/**
+ * `limits` (galaxy.md 3.7). A limit with an empty value is skipped, as in Galaxy.
+ *
+ * @param disabled ids and tags of destinations that are not enabled: a limit on one of them limits nothing
+ */
+export function readLimits(
+  limits: Place,
+  destinations: Readonly<Record<string, Destination>>,
+  disabled: ReadonlySet<string>,
+): JobLimits {
   const found: {
     -readonly [Key in keyof JobLimits]: JobLimits[Key];
   } = { destinationUserConcurrentJobs: [], destinationTotalConcurrentJobs: [] };
@@ -65,7 +73,7 @@ export function readLimits(limits: Place, destinations: Readonly<Record<string, 
         setCount(
           value,
           (jobs) => {
-            const applied = destinationLimit(limit, jobs, destinations);
+            const applied = destinationLimit(limit, jobs, destinations, disabled);
             if (applied !== undefined)
               found.destinationUserConcurrentJobs = [...found.destinationUserConcurrentJobs, applied];
           },
@@ -76,7 +84,7 @@ export function readLimits(limits: Place, destinations: Readonly<Record<string, 
         setCount(
           value,
           (jobs) => {
-            const applied = destinationLimit(limit, jobs, destinations);
+            const applied = destinationLimit(limit, jobs, destinations, disabled);
             if (applied !== undefined)
               found.destinationTotalConcurrentJobs = [...found.destinationTotalConcurrentJobs, applied];
           },
@@ -126,6 +134,7 @@ function destinationLimit(
   limit: Place,
   value: number,
   destinations: Readonly<Record<string, Destination>>,
+  disabled: ReadonlySet<string>,
 ): DestinationLimit | undefined {
   const by = limit.get("tag").isEmpty ? "id" : "tag";
   const place = limit.get(by);
@@ -137,6 +146,7 @@ function destinationLimit(
   const known =
     by === "id" ? Object.keys(destinations) : Object.values(destinations).flatMap(({ tags }) => tags);
   if (!known.includes(name)) {
+    if (disabled.has(name)) return undefined;
     place.noSuch(by === "id" ? "environment" : "environment with the tag", name, known);
     return undefined;
   }

@@ -58,6 +58,11 @@ export class Place {
     ]);
   }
 
+  /** The items of a list, or one map that stands for a list of one. */
+  itemsOrOne(): Place[] {
+    return isMapping(this.raw) ? [this] : this.items();
+  }
+
   /** The items of a list; a fault and none for anything else. */
   items(): Place[] {
     if (this.isEmpty) return [];
@@ -102,11 +107,18 @@ export class Place {
     const { env, option, optionNames } = this.reading.lookup;
     const found = inEnvironment ? env[name] : option(name);
     if (found !== undefined && found !== null) return found;
-    if (!inEnvironment && ![...optionNames].includes(name))
-      this.noSuch("option of galaxy.yml", name, optionNames);
+    if (!inEnvironment && ![...optionNames].includes(name)) this.noSuchOption(name, fallback);
     else if (fallback.isEmpty)
       this.warn(`${inEnvironment ? "the environment variable" : "the option"} ${name} is not set`);
     return undefined;
+  }
+
+  /** Galaxy takes any key of galaxy.yml; one that looks like a slip, or that nothing stands in for, is one. */
+  private noSuchOption(name: string, fallback: Place): void {
+    const { optionNames } = this.reading.lookup;
+    if (fallback.isEmpty || suggestion(name, optionNames).remedy !== undefined)
+      this.noSuch("option of galaxy.yml", name, optionNames);
+    else this.warn(`the option ${name} is not set in galaxy.yml`, "its default is used");
   }
 
   /** The value as a kind of option; undefined when it is empty, and with a fault when it is wrong. */
@@ -149,6 +161,12 @@ export class Place {
     for (const [key, value] of this.entries()) {
       if (!known.includes(key)) value.fault("unknown key", suggestion(key, known).remedy);
     }
+  }
+
+  /** A fault where it matters, else a warning. */
+  faultIf(matters: boolean, message: string, remedy?: string): void {
+    if (matters) this.fault(message, remedy);
+    else this.warn(message, remedy);
   }
 
   /** A fault for a name that is none of those that exist, with the one that may be meant. */

@@ -1,6 +1,15 @@
 import { flag, number } from "../option-kinds.ts";
 import { DEFAULT_JOB_CONFIG, type RunnerConfig } from "../job-config.ts";
-import { setParam, type Place } from "./place.ts";
+import { Place, setParam } from "./place.ts";
+
+/** Whether `enabled`, which may name its value (galaxy.md 3.2), says nothing else; also where it is among the parameters. */
+export function isEnabled(settings: Place): boolean {
+  const [written] = [settings.get("enabled"), settings.get("params").get("enabled")].filter(
+    (place) => !place.isEmpty,
+  );
+  if (written === undefined) return true;
+  return new Place(written.reading, written.path, written.settle()).read(flag) ?? true;
+}
 
 /** Keywords of Galaxy's runners that tell where its Python libraries lie. */
 const galaxyOnly = ["drmaa_library_path", "rules_module"];
@@ -14,14 +23,14 @@ export function readRunners(runners: Place): Record<string, RunnerConfig> {
       for (const [key, value] of runner.entries()) value.notUsed(`${key} of the runner ${id}`);
       continue;
     }
-    if (runner.get("enabled").read(flag) === false) continue;
+    if (!isEnabled(runner)) continue;
     const load = runner.get("load");
     if (load.isEmpty)
       runner.fault("load is required", "for local jobs: load: galaxy.jobs.runners.local:LocalJobRunner");
     const params: Record<string, unknown> = {};
-    for (const [key, value] of runner.entries()) {
+    for (const [key, value] of [...runner.entries(), ...runner.get("kwds").entries()]) {
       if (galaxyOnly.includes(key)) value.notUsed(key);
-      else if (!["load", "workers", "enabled"].includes(key)) setParam(params, key, value);
+      else if (!["id", "load", "workers", "enabled", "kwds"].includes(key)) setParam(params, key, value);
     }
     found[id] = {
       load: load.text() ?? "",

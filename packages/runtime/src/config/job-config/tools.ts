@@ -6,6 +6,7 @@ import type {
   ToolClass,
   ToolMapping,
 } from "../job-config.ts";
+import { isMapping } from "../config-source.ts";
 import { choice } from "../option-kinds.ts";
 import { warnOfHandler } from "./execution.ts";
 import { setParam, type Place } from "./place.ts";
@@ -49,6 +50,16 @@ export function readTools(
       },
     ];
   });
+}
+
+/** What the tools name as their destinations: ids and tags. What is wrong with them is left to readTools. */
+export function namedByTools(tools: Place): string[] {
+  const all: unknown[] = Array.isArray(tools.raw) ? tools.raw : [];
+  return all.flatMap((tool) =>
+    isMapping(tool)
+      ? [tool["environment"] ?? tool["destination"]].filter((name) => typeof name === "string")
+      : [],
+  );
 }
 
 /** `resources`: which fields a group of tools offers. */
