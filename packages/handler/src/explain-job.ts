@@ -63,12 +63,12 @@ export async function explainJob(
     case "queued":
       return explainHeld(database, job, {
         code: "starting",
-        reason: `handler ${job.handler} has given the job to the runner ${job.jobRunnerName} (destination ${job.destinationId})`,
+        reason: `handler ${job.handler} has given the job to the runner ${job.jobRunnerName} (destination ${job.destinationId}${decided(job)})`,
       });
     case "running":
       return explainHeld(database, job, {
         code: "running",
-        reason: `the job runs on destination ${job.destinationId}, watched by handler ${job.handler}`,
+        reason: `the job runs on destination ${job.destinationId}${decided(job)}, watched by handler ${job.handler}`,
       });
     case "deleting":
     case "stopping":
@@ -165,6 +165,11 @@ async function explainHeld(
     code: "handler-lost",
     reason: `handler ${holder.serverName}, which holds the job (${job.state}), does not answer since ${holder.seen.toISOString()}`,
   };
+}
+
+/** How a rule came to the destination. */
+function decided({ destinationReason }: JobRow): string {
+  return destinationReason === null ? "" : ` (${destinationReason})`;
 }
 
 function withInfo(text: string, info: string | null): string {

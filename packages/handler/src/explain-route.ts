@@ -3,6 +3,7 @@ import { countActiveJobs, handlersServing, type Database } from "@galaxy-jobs/sh
 import { HandlerAssigner, HandlerAssignmentError } from "./assignment/assign-handler.ts";
 import { defaultTag, type Assignment } from "./assignment/assignment.ts";
 import { HandlerMap } from "./assignment/handler-map.ts";
+import { DestinationMapper } from "./destinations/map-destination.ts";
 import { isWebHandler, poolOfTag } from "./assignment/process-role.ts";
 import { leaseSeconds } from "./incarnation.ts";
 import { countedDestinations, LimitBook } from "./limits/limit-book.ts";
@@ -10,7 +11,7 @@ import { findToolMapping, type MappedTool } from "./tool-mapping.ts";
 
 /** One decision on the way of a job, in words. */
 export interface RouteStep {
-  readonly step: "tool" | "handler" | "method" | "served" | "destination" | "limit";
+  readonly step: "tool" | "handler" | "method" | "served" | "destination" | "rule" | "limit";
   readonly words: string;
   /** A job would fail or wait here. */
   readonly trouble: boolean;
@@ -177,8 +178,42 @@ async function explainPlace(
     exact === undefined
       ? `tag ${name}, ${from}: one at random of ${ids.join(", ")}`
       : `${ids[0]}, ${from}${exact.runner === "dynamic" ? ": its rule decides for each job" : ""}`;
-  const limits = await explainLimits(database, config, candidates, userId);
-  return [good("destination", place), ...limits];
+  const decided = await explainRules(database, config, tool, userId, candidates);
+  const ends = decided.destination === undefined ? candidates : [decided.destination];
+  const limits = await explainLimits(database, config, ends, userId);
+  return [good("destination", place), ...decided.steps, ...limits];
+}
+
+/** What the rules of dynamic destinations would decide for a run that starts now. */
+async function explainRules(
+  database: Database,
+  config: GalaxyConfig,
+  tool: MappedTool,
+  userId: number | undefined,
+  candidates: readonly Destination[],
+): Promise<{ destination?: Destination; steps: RouteStep[] }> {
+  if (!candidates.some(({ runner }) => runner === "dynamic")) return { steps: [] };
+  const mapper = new DestinationMapper({ config, database, serves: () => true });
+  try {
+    const mapping = await mapper.map({
+      job: { id: 0, userId: userId ?? null, historyId: null, params: {} },
+      tool,
+      inputs: [],
+    });
+    if (mapping.verdict === "wait") return { steps: [bad("rule", `${mapping.reason}: the job would wait`)] };
+    if (mapping.verdict === "fail") {
+      const words = [mapping.info, ...(mapping.traceback?.split("\n").slice(0, 1) ?? [])].join(" ");
+      return { steps: [bad("rule", `the job would fail: ${words}`)] };
+    }
+    const { destination, reason } = mapping;
+    const words = `${destination.id} (runner ${destination.runner})`;
+    return {
+      destination,
+      steps: reason === undefined ? [] : [good("rule", `would go to ${words}: ${reason}`)],
+    };
+  } finally {
+    await mapper.close();
+  }
 }
 
 async function explainLimits(

@@ -1,6 +1,7 @@
 import type { GalaxyConfig } from "@galaxy-jobs/runtime";
 import type { Database } from "@galaxy-jobs/shared-db";
 import type { ExpressionSandbox, ToolBox } from "@galaxy-jobs/tools";
+import type { DestinationMapper } from "./destinations/map-destination.ts";
 import type { JobEvents } from "./job-events.ts";
 import type { Runner } from "./runners/runner.ts";
 
@@ -10,6 +11,7 @@ export interface HandlerContext {
   readonly database: Database;
   readonly toolBox: () => ToolBox;
   readonly sandbox: ExpressionSandbox;
+  readonly mapper: DestinationMapper;
   readonly runners: ReadonlyMap<string, Runner>;
   readonly events: JobEvents;
   readonly tags: readonly string[];

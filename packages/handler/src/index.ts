@@ -13,10 +13,17 @@ export {
   poolOfTag,
   tagOfPool,
 } from "./assignment/process-role.ts";
+export { checkRules, foreignRules } from "./destinations/check-rules.ts";
+export {
+  DestinationMapper,
+  type DestinationMapping,
+  type MappingRequest,
+} from "./destinations/map-destination.ts";
 export { hasConcurrencyLimits, LimitBook } from "./limits/limit-book.ts";
 export { jobDirectory, streamFile } from "./job-directory.ts";
 export { JobHandler, type JobHandlerOptions } from "./job-handler.ts";
 export { peek } from "./outputs.ts";
+export { offerResources } from "./offer-resources.ts";
 export { release } from "./release.ts";
 export { findToolMapping } from "./tool-mapping.ts";
 export { explainJob, type JobExplanation } from "./explain-job.ts";

@@ -6,6 +6,10 @@ export interface JobEventMap {
   registered: [{ incarnation: number; tags: readonly string[] }];
   claimed: [{ jobs: readonly number[] }];
   queued: [{ job: number; fence: number; runner: string; destination: string }];
+  /** A handler of its pool has the runner of its destination, and this one has not. */
+  sent_on: [{ job: number; runner: string }];
+  /** A rule of a dynamic destination wrote a line. */
+  rule_said: [{ destination: string; line: string }];
   started: [{ job: number; fence: number; externalId: string }];
   ended: [{ job: number; fence: number; state: string; exitCode: number | null; info: string | null }];
   paused: [{ job: number; info: string }];
@@ -30,6 +34,8 @@ const names: readonly (keyof JobEventMap)[] = [
   "registered",
   "claimed",
   "queued",
+  "sent_on",
+  "rule_said",
   "started",
   "ended",
   "paused",

@@ -18,7 +18,7 @@ import { ExpressionSandbox, ToolExpressionError, type Tool, type ToolBox } from 
 import { setTimeout as sleep } from "node:timers/promises";
 import type { HandlerContext } from "./handler-context.ts";
 import { registerHandler } from "./incarnation.ts";
-import { mapDestination } from "./destinations/map-destination.ts";
+import { DestinationMapper } from "./destinations/map-destination.ts";
 import { JobEvents, logJobEvents } from "./job-events.ts";
 import { hasConcurrencyLimits } from "./limits/limit-book.ts";
 import { QueueGate } from "./queue-gate.ts";
@@ -31,7 +31,8 @@ import { fail, finish } from "./stages/finish.ts";
 import { prepare, type Preparation } from "./stages/prepare.ts";
 import { recover } from "./stages/recover.ts";
 import { run } from "./stages/run.ts";
-import { misconfiguredInfo, runnerOf } from "./stages/runner-of.ts";
+import { runnerOf } from "./stages/runner-of.ts";
+import { sendOn } from "./stages/send-on.ts";
 import { stop } from "./stages/stop.ts";
 
 /** Between two heartbeats, ms. */
@@ -101,6 +102,13 @@ export class JobHandler implements Service {
   async start(): Promise<void> {
     const { config, database, tags, toolBox } = this.#options;
     const incarnationId = await registerHandler(database, config, tags);
+    const runners = makeRunners(config);
+    const mapper = new DestinationMapper({
+      config,
+      database,
+      serves: (runner) => runners.has(runner),
+      onOutput: (destination, line) => this.events.emit("rule_said", { destination, line }),
+    });
     this.#context = {
       config,
       database,
@@ -108,7 +116,8 @@ export class JobHandler implements Service {
       tags,
       incarnationId,
       sandbox: new ExpressionSandbox(),
-      runners: makeRunners(config),
+      mapper,
+      runners,
       events: this.events,
       untilWritten: (at, job, write) => this.#untilWritten(at, job, write),
     };
@@ -127,6 +136,7 @@ export class JobHandler implements Service {
     for (const listener of this.#listeners) await listener.unlisten().catch(() => undefined);
     for (const loop of this.#loops.toReversed()) await loop.stop();
     await this.#gate?.stop();
+    await context.mapper.close();
     clearTimeout(this.#slotHint);
     await Promise.allSettled([...this.#inHand.values()].map(({ done }) => done));
     for (const runner of context.runners.values()) await runner.close();
@@ -246,7 +256,7 @@ export class JobHandler implements Service {
         else await this.#letGo(context, hand);
         return undefined;
       }
-      const answer = await this.#enterGate(context, job, admission.tool);
+      const answer = await this.#enterGate(context, job, admission);
       if (typeof answer === "object" && "destination" in answer) {
         return { admission, destination: answer.destination };
       }
@@ -264,25 +274,42 @@ export class JobHandler implements Service {
   async #enterGate(
     context: HandlerContext,
     job: JobRow,
-    tool: Tool,
-  ): Promise<{ destination: Destination } | { info: string } | "lost" | "again" | "stopped"> {
-    const { config, database } = context;
-    const mapping = await mapDestination({
-      config,
-      database,
-      job,
-      tool,
-      wanted: job.wantedDestination ?? undefined,
-    });
-    if (mapping.verdict === "fail") return { info: mapping.info };
-    if (mapping.verdict === "wait") {
-      const answer = await this.#gate!.park(job, mapping.reason);
-      return answer === "queued" ? "again" : answer;
+    { tool, inputs }: Admission & { verdict: "go" },
+  ): Promise<
+    | { destination: Destination }
+    | { info: string; traceback?: string }
+    | "lost"
+    | "again"
+    | "stopped"
+    | "given-back"
+  > {
+    const gate = this.#gate!;
+    const request = { job, tool, inputs, wanted: job.wantedDestination ?? undefined };
+    const mapping = await gate.decide(job, () =>
+      context.untilWritten("destination", job.id, () => context.mapper.map(request)),
+    );
+    if (mapping.verdict === "fail") {
+      if (mapping.traceback !== undefined)
+        this.events.emit("trouble", { at: "destination", job: job.id, error: mapping.traceback });
+      return mapping;
     }
-    const { destination } = mapping;
-    if (!context.runners.has(destination.runner)) return { info: misconfiguredInfo };
-    const answer = await this.#gate!.enter(job, destination);
+    if (mapping.verdict === "wait") return this.#park(job, mapping.reason);
+    const { destination, reason } = mapping;
+    if (!context.runners.has(destination.runner)) {
+      const sent = await sendOn(context, context.database, job, destination);
+      if (sent.verdict === "fail") return sent;
+      if (sent.verdict === "wait") return this.#park(job, sent.reason);
+      gate.avoid(job.toolId);
+      this.events.emit("sent_on", { job: job.id, runner: destination.runner });
+      return "given-back";
+    }
+    const answer = await gate.enter(job, destination, reason);
     return answer === "queued" ? { destination } : answer;
+  }
+
+  async #park(job: JobRow, reason: string): Promise<"lost" | "again" | "stopped"> {
+    const answer = await this.#gate!.park(job, reason);
+    return answer === "queued" ? "again" : answer;
   }
 
   async #prepare(
@@ -321,7 +348,7 @@ export class JobHandler implements Service {
       finish(context, context.database, hand.job, tool, prepared, end),
     );
     if (state === undefined) return this.#letGo(context, hand);
-    await cleanUp(context, prepared.directory, state);
+    await cleanUp(context, prepared, state);
   }
 
   /** A guarded write found the job changed: either its deletion was asked for, or somebody else owns it now. */

@@ -13,6 +13,7 @@ import {
 import { migrate, openWhenReady } from "@galaxy-jobs/shared-db";
 import { handlerTags } from "./assignment/process-role.ts";
 import { whyUnreached } from "./assignment/unreached.ts";
+import { checkRules } from "./destinations/check-rules.ts";
 import { JobHandler } from "./job-handler.ts";
 import { takeMessages, type MuleChannel } from "./mule-messages.ts";
 import { release } from "./release.ts";
@@ -70,8 +71,8 @@ async function main(context: DaemonContext): Promise<void> {
   if (process.send !== undefined) takeMessages(muleChannel(), handler, logger);
 }
 
-/** A handler that listens to nothing is a mistake: it would idle for ever. */
-function checkHandler(config: GalaxyConfig): Fault[] {
+/** A handler that listens to nothing is a mistake: it would idle for ever. Rules that are not there are another. */
+async function checkHandler(config: GalaxyConfig): Promise<Fault[]> {
   const faults: Fault[] = config.attachToPools
     .filter((pool) => pool !== "job-handlers" && !/^job-handlers\.[^.\s]+$/.test(pool))
     .map((pool) => ({
@@ -87,7 +88,7 @@ function checkHandler(config: GalaxyConfig): Fault[] {
       remedy: "add --attach-to-pool job-handlers, or define it under handling.processes",
     });
   }
-  return faults;
+  return [...faults, ...(await checkRules(config))];
 }
 
 function muleChannel(): MuleChannel {

@@ -6,6 +6,11 @@ import { queue, type QueueCandidate } from "./stages/queue.ts";
 /** `again`: look at the job's tool, inputs and destination anew. */
 export type GateAnswer = "queued" | "lost" | "again" | "stopped";
 
+/** A rule that decides for longer counts as slow, ms. */
+const slowDecision = 500;
+/** The jobs of a tool are left to others for so long after one had to be given back, ms. */
+const avoidance = 10_000;
+
 /** A waiting job's inputs are looked at again after so long, ms. */
 const inputsInterval = 5_000;
 
@@ -13,6 +18,7 @@ interface Waiting {
   readonly job: JobRow;
   /** Undefined for a job that no destination takes yet. */
   readonly destination: Destination | undefined;
+  readonly destinationReason: string | undefined;
   readonly since: number;
   inputsSeen: number;
   /** Why it waits; undefined before the first look. */
@@ -35,6 +41,10 @@ export class QueueGate implements Service {
   readonly #waiting = new Map<number, Waiting>();
   /** Jobs that hold a worker, with their runner. */
   readonly #holders = new Map<number, string>();
+  /** Jobs whose rule takes long, with their tool. */
+  readonly #deciding = new Map<number, string>();
+  /** Tools whose jobs another handler has to run, until when. */
+  readonly #avoided = new Map<string, number>();
 
   constructor(context: HandlerContext, onError: (error: unknown) => void) {
     this.#context = context;
@@ -57,13 +67,29 @@ export class QueueGate implements Service {
   }
 
   /** Waits until the job is queued; it then holds a worker of its runner until `leave`. */
-  enter(job: JobRow, destination: Destination): Promise<GateAnswer> {
-    return this.#wait(job, destination, undefined);
+  enter(job: JobRow, destination: Destination, reason: string | undefined): Promise<GateAnswer> {
+    return this.#wait(job, { destination, destinationReason: reason, reason: undefined });
   }
 
   /** A tick's wait of a job that no destination takes yet. */
   park(job: JobRow, reason: string): Promise<GateAnswer> {
-    return this.#wait(job, undefined, reason);
+    return this.#wait(job, { destination: undefined, destinationReason: undefined, reason });
+  }
+
+  /** While a job's destination is decided: when its rule takes long, others are claimed meanwhile as if it were not here. */
+  async decide<T>(job: JobRow, decision: () => Promise<T>): Promise<T> {
+    const timer = setTimeout(() => this.#deciding.set(job.id, job.toolId), slowDecision);
+    try {
+      return await decision();
+    } finally {
+      clearTimeout(timer);
+      this.#deciding.delete(job.id);
+    }
+  }
+
+  /** A job of this tool had to be given back to its pool. */
+  avoid(toolId: string): void {
+    this.#avoided.set(toolId, performance.now() + avoidance);
   }
 
   /** A run that was found again holds a worker like one that was started here. */
@@ -73,6 +99,7 @@ export class QueueGate implements Service {
 
   leave(jobId: number): void {
     this.remove(jobId);
+    this.#context.mapper.forget(jobId);
     if (this.#holders.delete(jobId)) this.wake();
   }
 
@@ -84,9 +111,11 @@ export class QueueGate implements Service {
     waiting.answer("lost");
   }
 
-  /** Jobs that wait for something else than their first look. */
+  /** Jobs that wait for something else than their first look, or for a slow rule. */
   get refused(): number {
-    return [...this.#waiting.values()].filter(({ reason }) => reason !== undefined).length;
+    return (
+      this.#deciding.size + [...this.#waiting.values()].filter(({ reason }) => reason !== undefined).length
+    );
   }
 
   /** Users of whom a ready window of jobs waits here already (galaxy.md 4.5). */
@@ -98,21 +127,31 @@ export class QueueGate implements Service {
     return [...counts].filter(([, count]) => count >= window).map(([user]) => user);
   }
 
-  /** Tools whose jobs wait here for a worker: more of them would only wait, and another handler may have one free. */
+  /** Tools whose jobs wait here for a worker or a slow rule, or had to be given back: another handler may have what they need. */
   crowdedTools(): string[] {
+    const now = performance.now();
+    for (const [tool, end] of this.#avoided) if (end <= now) this.#avoided.delete(tool);
     const crowded = [...this.#waiting.values()].filter(({ refusedBy }) => refusedBy === "runner");
-    return [...new Set(crowded.map(({ job }) => job.toolId))];
+    return [
+      ...new Set([
+        ...crowded.map(({ job }) => job.toolId),
+        ...this.#deciding.values(),
+        ...this.#avoided.keys(),
+      ]),
+    ];
   }
 
-  #wait(job: JobRow, destination: Destination | undefined, reason: string | undefined): Promise<GateAnswer> {
+  #wait(
+    job: JobRow,
+    what: Pick<Waiting, "destination" | "destinationReason" | "reason">,
+  ): Promise<GateAnswer> {
     return new Promise((answer) => {
       const since = performance.now();
       this.#waiting.set(job.id, {
         job,
-        destination,
+        ...what,
         since,
         inputsSeen: since,
-        reason,
         written: job.waitReason ?? undefined,
         refusedBy: undefined,
         answer,
@@ -141,7 +180,9 @@ export class QueueGate implements Service {
 
   async #queue(): Promise<void> {
     const candidates: QueueCandidate[] = [...this.#waiting.values()]
-      .flatMap(({ job, destination }) => (destination === undefined ? [] : [{ job, destination }]))
+      .flatMap(({ job, destination, destinationReason }) =>
+        destination === undefined ? [] : [{ job, destination, destinationReason }],
+      )
       .toSorted((a, b) => a.job.id - b.job.id);
     if (candidates.length === 0) return;
     const result = await queue(this.#context, this.#context.database, candidates, this.#freeWorkers());

@@ -14,10 +14,11 @@ const toolClasses: readonly ToolClass[] = ["user_defined"];
  * There are no patterns: an id matches as a whole or not at all.
  */
 export function findToolMapping(config: JobConfig, tool: MappedTool): ToolMapping | undefined {
-  return mappingById(config, tool) ?? mappingByClass(config);
+  return findMappingById(config, tool) ?? mappingByClass(config);
 }
 
-function mappingById(config: JobConfig, { id, version }: MappedTool): ToolMapping | undefined {
+/** The entry for a tool that names its id. */
+export function findMappingById(config: JobConfig, { id, version }: MappedTool): ToolMapping | undefined {
   const name = id.toLowerCase().replace(/\/+$/, "");
   for (const candidate of [`${name}/${version.toLowerCase()}`, name]) {
     // An entry with a source is for runs that start elsewhere (Galaxy's trackster).

@@ -30,6 +30,11 @@ export type {
   ToolClass,
   ToolMapping,
 } from "./config/job-config.ts";
+export { readDestinationSettings } from "./config/destination-settings.ts";
+export type { DestinationSettings } from "./config/destination-settings.ts";
+export { readDynamicRule } from "./config/dynamic-rule.ts";
+export type { BurstState, DynamicRule, HashKey, RuleFault } from "./config/dynamic-rule.ts";
+export type { ResourceField } from "./config/resource-fields.ts";
 export { DEFAULT_JOB_CONFIG } from "./config/job-config.ts";
 export { isLoopback } from "./config/web-config.ts";
 

@@ -12,6 +12,7 @@ export * from "./queries/adopt-jobs.ts";
 export * from "./queries/assign-job.ts";
 export * from "./queries/browse-jobs.ts";
 export * from "./queries/claim-jobs.ts";
+export * from "./queries/count-unfinished-jobs.ts";
 export * from "./queries/delete-job.ts";
 export * from "./queries/enqueue-jobs.ts";
 export * from "./queries/finish-job.ts";

@@ -30,6 +30,8 @@ export interface JobRow {
   readonly jobRunnerExternalId: string | null;
   readonly destinationId: string | null;
   readonly destinationParams: Readonly<Record<string, Json>> | null;
+  /** How a rule came to its destination. */
+  readonly destinationReason: string | null;
   readonly waitReason: string | null;
   readonly waitReasonTime: Date | null;
   readonly resubmitAfter: Date | null;

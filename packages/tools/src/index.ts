@@ -11,6 +11,7 @@ export {
   type InputValue,
   type InputValues,
 } from "./input-values.ts";
+export { jobResources, withJobResources } from "./job-resources.ts";
 export { parseTool, type ParsedTool } from "./parse-tool.ts";
 export { ShellContext, UnsafePlaceError } from "./shell-context.ts";
 export { splitTemplate, TemplateError } from "./template.ts";

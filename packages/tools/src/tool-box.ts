@@ -42,6 +42,11 @@ export class ToolBox {
     return version === undefined ? versions?.[0] : versions?.find((tool) => tool.version === version);
   }
 
+  /** A box with each tool changed; its id and version stay. */
+  map(change: (tool: Tool) => Tool): ToolBox {
+    return new ToolBox([...this.#versions.values()].flat().map(change), this.faults);
+  }
+
   /** Each tool in its newest version, by name. */
   list(): readonly Tool[] {
     return [...this.#versions.values()]

@@ -7,7 +7,15 @@ import {
   type DaemonArguments,
   type DaemonContext,
 } from "@galaxy-jobs/runtime";
-import { HandlerAssigner, handlerTags, isWebHandler, JobHandler, release } from "@galaxy-jobs/handler";
+import {
+  checkRules,
+  HandlerAssigner,
+  handlerTags,
+  isWebHandler,
+  JobHandler,
+  offerResources,
+  release,
+} from "@galaxy-jobs/handler";
 import { ensureUser, loadIdEncoder, migrate, openWhenReady } from "@galaxy-jobs/shared-db";
 import { loadToolBox } from "@galaxy-jobs/tools";
 import { createApp } from "./create-app.ts";
@@ -26,6 +34,8 @@ const parser = daemonOptions(commandLine("galaxy-web", process.argv.slice(2)))
 await runDaemon({
   name: "galaxy-web",
   arguments: (await parser.parse()) as unknown as DaemonArguments,
+  // Only where jobs are handled here as well.
+  check: (config) => (isWebHandler(config) ? checkRules(config) : []),
   main,
 });
 
@@ -51,6 +61,7 @@ async function main(context: DaemonContext): Promise<void> {
   if (config.singleUser !== undefined) await ensureUser(database, config.singleUser);
   const tools = await loadToolBox(config.toolPaths);
   for (const fault of tools.faults) logger.warn("tool.faulty", { fault: formatFault(fault) });
+  const offered = offerResources(config, tools);
   const feed = new EventFeed(database, logger);
   await context.run(feed);
   const jobHandler = isWebHandler(config)
@@ -71,7 +82,7 @@ async function main(context: DaemonContext): Promise<void> {
     feed,
     release,
     ids: await loadIdEncoder(database, config.idSecret),
-    toolBox: () => tools,
+    toolBox: () => offered,
     hints: new Hints(database, logger),
     assigner: new HandlerAssigner({
       config,

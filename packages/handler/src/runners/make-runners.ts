@@ -2,12 +2,27 @@ import type { GalaxyConfig } from "@galaxy-jobs/runtime";
 import { LocalRunner } from "./local/local-runner.ts";
 import type { Runner } from "./runner.ts";
 
-/** The runners of job_conf by id. Those that this release does not have are left out: their jobs fail with the reason (galaxy.md 3.4). */
+/**
+ * The runners of job_conf by id that this handler loads: all, or those that its `plugins` name. Those that this release does
+ * not have are left out: their jobs fail with the reason (galaxy.md 3.4).
+ */
 export function makeRunners(config: GalaxyConfig): Map<string, Runner> {
   const runners = new Map<string, Runner>();
   for (const [id, runner] of Object.entries(config.jobs.runners)) {
-    if (/^(galaxy\.jobs\.runners\.)?local(:LocalJobRunner)?$/.test(runner.load))
-      runners.set(id, new LocalRunner(id, runner));
+    if (!canMakeRunner(config, id) || !loadsRunner(config, config.serverName, id)) continue;
+    runners.set(id, new LocalRunner(id, runner));
   }
   return runners;
+}
+
+/** Whether job_conf has the runner, and this release what it loads. */
+export function canMakeRunner(config: GalaxyConfig, id: string): boolean {
+  const runner = Object.hasOwn(config.jobs.runners, id) ? config.jobs.runners[id] : undefined;
+  return runner !== undefined && /^(galaxy\.jobs\.runners\.)?local(:LocalJobRunner)?$/.test(runner.load);
+}
+
+/** Whether a handler's `plugins` name the runner. One that has none, or that job_conf does not define, loads all. */
+export function loadsRunner(config: GalaxyConfig, serverName: string, runner: string): boolean {
+  const plugins = config.jobs.handlers.find(({ id }) => id === serverName)?.plugins;
+  return plugins === undefined || plugins.includes(runner);
 }

@@ -1,13 +1,19 @@
 import { rm } from "node:fs/promises";
+import { readDestinationSettings } from "@galaxy-jobs/runtime";
 import type { HandlerContext } from "../handler-context.ts";
+import type { PreparedRun } from "../runners/runner.ts";
 
-/** Removes the run directory after a job's end, as cleanup_job says (galaxy.md 4.7): always, onsuccess (deleted jobs too), never. */
+/**
+ * Removes the run directory after a job's end, as cleanup_job of its destination, or else of galaxy.yml, says (galaxy.md 3.5,
+ * 4.7): always, onsuccess (deleted jobs too), never.
+ */
 export async function cleanUp(
   context: HandlerContext,
-  directory: string,
+  { directory, destination }: PreparedRun,
   state: "ok" | "error" | "deleted",
 ): Promise<void> {
-  const { cleanupJob } = context.config;
+  const cleanupJob =
+    readDestinationSettings(destination.params).settings.cleanupJob ?? context.config.cleanupJob;
   if (cleanupJob === "never" || (cleanupJob === "onsuccess" && state === "error")) return;
   try {
     await rm(directory, { recursive: true, force: true, maxRetries: 3 });

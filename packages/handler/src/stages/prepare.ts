@@ -1,16 +1,17 @@
 import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { basename, dirname, extname, isAbsolute, join, relative } from "node:path";
-import type { Destination } from "@galaxy-jobs/runtime";
+import { readDestinationSettings, type Destination } from "@galaxy-jobs/runtime";
 import { datasetPath, type JobInput, type JobRow } from "@galaxy-jobs/shared-db";
 import {
   buildCommand,
+  jobResources,
   mapDataReferences,
   type FileValue,
   type InputValues,
   type Tool,
 } from "@galaxy-jobs/tools";
 import type { HandlerContext } from "../handler-context.ts";
-import { jobDirectory, jobFiles } from "../job-directory.ts";
+import { jobDirectory, jobFiles, type JobFiles } from "../job-directory.ts";
 import { jobScript } from "../job-script.ts";
 import type { PreparedRun } from "../runners/runner.ts";
 
@@ -35,9 +36,7 @@ export async function prepare(
   const files = jobFiles(directory, job.id);
   await mkdir(dirname(directory), { recursive: true });
   await mkdir(directory, { mode: 0o755 });
-  await Promise.all(
-    [files.working, files.outputs, files.configs, files.home, files.tmp].map((folder) => mkdir(folder)),
-  );
+  await Promise.all(foldersOf(files, destination).map((folder) => mkdir(folder)));
   const values = withFiles(tool, job, inputs, context.config.fileDirectory);
   const command = await buildCommand(tool, values, context.sandbox);
   for (const file of command.configFiles) await writeConfigFile(files.working, file);
@@ -49,10 +48,18 @@ export async function prepare(
   };
 }
 
+/** With `tmp_dir` the script itself makes the directory for temporary files, on the machine that it runs on. */
+function foldersOf(files: JobFiles, { params }: Destination): string[] {
+  const folders = [files.working, files.outputs, files.configs, files.home];
+  return readDestinationSettings(params).settings.tmpDir === undefined ? [...folders, files.tmp] : folders;
+}
+
 /** The stored parameters with each dataset reference replaced by the File object that expressions see (galaxy.md 7.5). */
 function withFiles(tool: Tool, job: JobRow, inputs: readonly JobInput[], fileDirectory: string): InputValues {
   const byId = new Map(inputs.map((input) => [input.id, input]));
-  return mapDataReferences(tool, job.params as InputValues, (reference) => {
+  // They are for rules, not for the tool.
+  const { [jobResources]: _, ...params } = job.params;
+  return mapDataReferences(tool, params as InputValues, (reference) => {
     const input = byId.get(Number(reference.id));
     if (input === undefined)
       throw new Error(`the job names dataset ${reference.id}, which is none of its inputs`);

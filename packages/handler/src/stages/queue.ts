@@ -15,6 +15,8 @@ import { countedDestinations, hasConcurrencyLimits, LimitBook, limitScopes } fro
 export interface QueueCandidate {
   readonly job: JobRow;
   readonly destination: Destination;
+  /** How a rule came to it. */
+  readonly destinationReason?: string | undefined;
 }
 
 export interface QueueResult {
@@ -85,12 +87,13 @@ async function enqueue(
   }
   const queued = await enqueueJobsIfClaimed(
     sql,
-    chosen.map(({ job, destination }) => ({
+    chosen.map(({ job, destination, destinationReason }) => ({
       id: job.id,
       fence: job.fence,
       runnerName: destination.runner,
       destinationId: destination.id,
       destinationParams: destination.params as Record<string, Json>,
+      destinationReason,
     })),
   );
   const lost = new Set(chosen.map(({ job }) => job.id).filter((id) => !queued.has(id)));

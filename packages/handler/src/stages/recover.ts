@@ -7,6 +7,7 @@ import {
   type JobRow,
 } from "@galaxy-jobs/shared-db";
 import type { Tool } from "@galaxy-jobs/tools";
+import { destinationOf } from "../destinations/destination-of.ts";
 import type { HandlerContext } from "../handler-context.ts";
 import { jobDirectory } from "../job-directory.ts";
 import type { PreparedRun, RunEnd } from "../runners/runner.ts";
@@ -65,7 +66,7 @@ async function recoverOne(
   switch (recovered.found) {
     case "not-started":
       await requeueJobIfNotStarted(database, job);
-      await cleanUp(context, run.directory, "deleted");
+      await cleanUp(context, run, "deleted");
       return undefined;
     case "lost":
       await fail(context, database, job, { info: recovered.reason });
@@ -96,8 +97,7 @@ async function markRunning(database: Database, job: JobRow, externalId: string):
 }
 
 function runOf(context: HandlerContext, job: JobRow): PreparedRun | undefined {
-  const destination =
-    job.destinationId === null ? undefined : context.config.jobs.destinations[job.destinationId];
+  const destination = destinationOf(context.config.jobs, job);
   if (destination === undefined || job.runFence === null) return undefined;
   const directory = jobDirectory(context.config.jobWorkingDirectory, job.id, job.runFence);
   return { jobId: job.id, runFence: job.runFence, directory, destination };

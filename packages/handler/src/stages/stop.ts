@@ -38,7 +38,7 @@ export async function stop(
   if (run !== undefined && written) {
     for (const { uuid } of await jobOutputs(database, job.id))
       await rm(datasetPath(context.config.fileDirectory, uuid), { force: true });
-    await cleanUp(context, run.directory, "deleted");
+    await cleanUp(context, run, "deleted");
   }
   context.events.emit("stopped", { job: job.id });
 }

@@ -11,6 +11,8 @@ export interface ConfigPaths {
   readonly newFileDirectory: string;
   /** job_rules_directory; default `rules` beside galaxy.yml. */
   readonly jobRulesDirectory: string;
+  /** job_resource_params_file; default `job_resource_params_conf.xml` beside galaxy.yml, which need not exist. */
+  readonly jobResourceParamsFile: string;
 }
 
 /**
@@ -44,5 +46,9 @@ export function resolvePaths(file: string | undefined, values: GalaxyOptionValue
       values.job_rules_directory === undefined
         ? path.join(configDirectory, "rules")
         : path.resolve(rootDirectory, values.job_rules_directory),
+    jobResourceParamsFile:
+      values.job_resource_params_file === undefined
+        ? path.join(configDirectory, "job_resource_params_conf.xml")
+        : path.resolve(rootDirectory, values.job_resource_params_file),
   };
 }

@@ -1,6 +1,7 @@
 import type { Fault } from "../faults.ts";
 import type { LogFormat, LogLevel } from "../log.ts";
 import type { JobConfig } from "./job-config.ts";
+import type { ResourceField } from "./resource-fields.ts";
 
 /** What a process was configured to do: read once, checked as a whole, deeply frozen, passed down. All paths are absolute. */
 export interface GalaxyConfig {
@@ -42,6 +43,8 @@ export interface GalaxyConfig {
   readonly defaultJobResubmissionCondition?: string;
   /** Folder of the JavaScript and TypeScript modules with the rules of dynamic destinations; it need not exist. */
   readonly jobRulesDirectory: string;
+  /** The fields that groups of `jobs.resources` name, as job_resource_params_file defines them. */
+  readonly jobResourceFields: Readonly<Record<string, ResourceField>>;
   /** A file that every job script sources before the destination's own environment. */
   readonly environmentSetupFile?: string;
   readonly log: { readonly level: LogLevel; readonly format: LogFormat; readonly file?: string };

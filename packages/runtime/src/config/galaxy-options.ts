@@ -78,6 +78,7 @@ export const GALAXY_OPTIONS = {
   environment_setup_file: text,
   /** Ours: the folder of the rule modules of dynamic destinations. */
   job_rules_directory: text,
+  job_resource_params_file: text,
   log_level: choice(["debug", "info", "warn", "error"], {
     trace: "debug",
     notset: "debug",

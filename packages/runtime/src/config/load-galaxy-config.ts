@@ -1,3 +1,4 @@
+import fs from "node:fs";
 import path from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { parseDatabaseConnection } from "../database-connection.ts";
@@ -14,6 +15,7 @@ import { DEFAULT_JOB_CONFIG } from "./job-config.ts";
 import { loadJobConfig } from "./load-job-config.ts";
 import { readGalaxyOptions } from "./option-values.ts";
 import type { ReadOptions } from "./option-values.ts";
+import { readResourceFields } from "./resource-fields.ts";
 import { isLoopback, readWebConfig, WEB_SECTIONS } from "./web-config.ts";
 
 /** Who everybody is on an embedded database, unless configured. */
@@ -60,6 +62,7 @@ export function loadGalaxyConfig(options: LoadOptions): GalaxyConfig {
     ? { jobs: DEFAULT_JOB_CONFIG, file: undefined, askedOptions: new Set<string>() }
     : loadJobConfig({ source, paths, options: read, env: options.env, report, warn });
   for (const [name, fault] of read.unknown) if (!askedOptions.has(name)) report(fault);
+  const jobResourceFields = fieldsOf(paths.jobResourceParamsFile, read, report);
   if (!unreadable) checkPlainPaths(paths, read, report);
   const database = readDatabase(read, path.join(paths.dataDirectory, "postgres"), report);
   const singleUser = readSingleUser(values, database.kind);
@@ -92,6 +95,7 @@ export function loadGalaxyConfig(options: LoadOptions): GalaxyConfig {
       ? {}
       : { defaultJobResubmissionCondition: values.default_job_resubmission_condition }),
     jobRulesDirectory: paths.jobRulesDirectory,
+    jobResourceFields,
     ...(values.environment_setup_file === undefined
       ? {}
       : { environmentSetupFile: path.resolve(paths.rootDirectory, values.environment_setup_file) }),
@@ -112,6 +116,13 @@ export function loadGalaxyConfig(options: LoadOptions): GalaxyConfig {
 /** What is read for two purposes is found wrong twice. */
 function addOnce(faults: Fault[], fault: Fault): void {
   if (!faults.some((known) => isDeepStrictEqual(known, fault))) faults.push(fault);
+}
+
+function fieldsOf(file: string, read: ReadOptions, report: (fault: Fault) => void) {
+  if (fs.existsSync(file)) return readResourceFields(file, report);
+  if (read.values.job_resource_params_file !== undefined)
+    report(read.fault("job_resource_params_file", `there is no file ${file}`));
+  return {};
 }
 
 function readGalaxyFile(

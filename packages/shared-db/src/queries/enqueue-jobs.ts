@@ -6,6 +6,8 @@ export interface EnqueuedJob extends JobOwnership {
   readonly runnerName: string;
   readonly destinationId: string;
   readonly destinationParams: Readonly<Record<string, Json>>;
+  /** How a rule came to the destination; undefined where none decided. */
+  readonly destinationReason?: string | undefined;
 }
 
 /**
@@ -18,7 +20,7 @@ export async function enqueueJobsIfClaimed(sql: Sql, jobs: readonly EnqueuedJob[
   const rows = await sql<{ jobId: number }[]>`
     with changed as (
       update job set state = 'queued', run_fence = job.fence, job_runner_name = mine.runner, destination_id = mine.destination,
-        destination_params = mine.params::jsonb, wait_reason = null, wait_reason_time = null, update_time = now()
+        destination_params = mine.params::jsonb, destination_reason = left(mine.reason, 1000), wait_reason = null, wait_reason_time = null, update_time = now()
       from unnest(${sql.array(
         jobs.map(({ id }) => id),
         bigintOid,
@@ -27,8 +29,9 @@ export async function enqueueJobsIfClaimed(sql: Sql, jobs: readonly EnqueuedJob[
         bigintOid,
       )}::bigint[], ${sql.array(jobs.map(({ runnerName }) => runnerName))}::text[],
         ${sql.array(jobs.map(({ destinationId }) => destinationId))}::text[],
-        ${sql.array(jobs.map(({ destinationParams }) => JSON.stringify(destinationParams)))}::text[])
-        as mine (id, fence, runner, destination, params)
+        ${sql.array(jobs.map(({ destinationParams }) => JSON.stringify(destinationParams)))}::text[],
+        ${sql.array(jobs.map(({ destinationReason }) => destinationReason ?? null))}::text[])
+        as mine (id, fence, runner, destination, params, reason)
       where job.id = mine.id and job.fence = mine.fence and job.state = any(${sql.array(statesBefore("queued"))})
       returning job.id, job.state
     )

@@ -36,7 +36,14 @@ export class LocalRunner implements Runner {
     return new Promise((resolve, reject) => {
       const child = spawn(
         "/bin/sh",
-        ["-c", supervisorScript, "galaxy-supervisor", run.directory, String(run.jobId), shell],
+        [
+          "-c",
+          supervisorScript,
+          "galaxy-supervisor",
+          run.directory,
+          String(run.jobId),
+          run.destination.shell ?? shell,
+        ],
         {
           cwd: run.directory,
           env: jobEnvironment(run),

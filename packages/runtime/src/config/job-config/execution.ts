@@ -1,6 +1,7 @@
 import { shownValue, suggestion } from "../../faults.ts";
 import { DEFAULT_JOB_CONFIG } from "../job-config.ts";
 import type { Destination, HandlerDefinition, JobConfig, ResubmitRule, RunnerConfig } from "../job-config.ts";
+import { checkParams } from "./check-params.ts";
 import { readEnvironment } from "./environment.ts";
 import { setParam, type Place } from "./place.ts";
 import { reachedDestinations } from "./reached-destinations.ts";
@@ -53,6 +54,7 @@ export function readExecution(
   for (const [id, settings] of places) {
     checkRunner(settings, runners, reached.has(id));
     checkReferences(settings, names, handlers, reached.has(id));
+    checkParams(destinations[id]!, settings, { names, handlers, isReached: reached.has(id) });
   }
   checkTags(destinations, places);
   return { destinations, defaultDestination };

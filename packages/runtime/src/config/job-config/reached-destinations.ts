@@ -3,7 +3,7 @@ import { list, WrongValue } from "../option-kinds.ts";
 
 /**
  * Ids of the destinations that jobs are sent to as far as job_conf says it: from `names` (ids and tags), and on by rules of
- * resubmission and by parameters of dynamic destinations. The code of a rule may name others.
+ * resubmission and by parameters of dynamic destinations. A rule in JavaScript may name any.
  */
 export function reachedDestinations(
   destinations: Readonly<Record<string, Destination>>,
@@ -15,10 +15,14 @@ export function reachedDestinations(
     for (const destination of Object.values(destinations)) {
       if (reached.has(destination.id) || ![destination.id, ...destination.tags].includes(name)) continue;
       reached.add(destination.id);
-      open.push(...namedBy(destination));
+      open.push(...(runsCode(destination) ? Object.keys(destinations) : namedBy(destination)));
     }
   }
   return reached;
+}
+
+function runsCode({ runner, params }: Destination): boolean {
+  return runner === "dynamic" && params["type"] === "javascript";
 }
 
 function namedBy({ runner, params, resubmit }: Destination): string[] {
