@@ -56,4 +56,88 @@ describe("galaxyctl config check", () => {
     );
     expect(status).to.equal(1);
   });
+
+  const dynamic = (environments: string, tools = "") => ({
+    "galaxy.yml": "galaxy: {}\n",
+    "job_conf.yml": `execution:\n  default: here\n  environments:\n    here: {runner: local}\n${environments}${tools}`,
+    "rules/rules.ts":
+      "export const pick = (user: object): string => 'here';\nexport const wrong = (usr: object) => 'here';\n",
+  });
+
+  it("lists what is wrong with the choices of dynamic destinations, where it stands", () => {
+    const { status, stderr } = check(
+      dynamic(
+        `    a: {runner: dynamic, type: choose_one, destination_ids: "here,hree", hash_by: usr}
+    b: {runner: dynamic, type: burst, from_destination_ids: here, num_jobs: few, job_states: queud}
+    c: {runner: dynamic, type: chose_one}
+    d: {runner: dynamic, type: burst, from_destination_ids: here, to_destination_id: ther, num_jobs: 1}
+    e: {runner: local, params: {local_slots: many, cleanup_job: sometimes}}
+    there: {runner: local, tmp_dir: "true"}
+`,
+        [
+          "tools:",
+          "  - {id: x, environment: thre}",
+          ...["a", "b", "c", "d", "e"].map((id) => `  - {id: t${id}, environment: ${id}}`),
+          "",
+        ].join("\n"),
+      ),
+    );
+    expect(status).to.equal(1);
+    for (const line of [
+      'execution.environments.a.destination_ids: there is no environment "hree"; did you mean here?',
+      'execution.environments.a.hash_by: "usr" is none of job, user, history, workflow_invocation; did you mean user?',
+      "execution.environments.b.to_destination_id: to_destination_id is required",
+      'execution.environments.b.num_jobs: expected a whole number, got "few"',
+      'execution.environments.b.job_states: "queud" is none of queued, running; did you mean queued?',
+      'execution.environments.c.type: unknown type of rule "chose_one"; did you mean choose_one?',
+      'execution.environments.d.to_destination_id: there is no environment "ther"; did you mean there?',
+      'execution.environments.e.params.local_slots: expected a whole number, got "many"',
+      'execution.environments.e.params.cleanup_job: expected one of always, onsuccess, never, got "sometimes"',
+      'tools[0].environment: there is no environment "thre"; did you mean there?',
+    ])
+      expect(stderr).to.include(line);
+  });
+
+  it("loads the rules: a module, function or argument that there is not is a fault, and so is Python", () => {
+    const { status, stderr } = check(
+      dynamic(
+        `    a: {runner: dynamic, type: javascript, function: pick}
+    b: {runner: dynamic, type: javascript, function: pikc}
+    c: {runner: dynamic, type: javascript, function: pick, rules_module: others}
+    d: {runner: dynamic, type: javascript, function: wrong}
+    e: {runner: dynamic, type: javascript}
+    f: {runner: dynamic, function: pick}
+`,
+        "tools:\n  - {id: mytool, environment: e}\n",
+      ),
+    );
+    expect(status).to.equal(1);
+    const faults = stderr.split("\n").map((line) => folder.shorten(line));
+    const of = (id: string) => faults.filter((line) => line.includes(`environments.${id}: `)).join();
+    expect(of("a")).to.equal("");
+    expect(of("b")).to.match(
+      /no function pikc in any module of .*rules \(there are: rules\.ts with pick, wrong\)/,
+    );
+    expect(of("c")).to.match(/there is no module others in /);
+    expect(of("d")).to.match(/the rule asks for usr, which there is not; there are .*user_email/);
+    expect(of("e")).to.match(/there is no function mytool in any module/);
+    expect(of("f")).to.match(/rules are JavaScript or TypeScript here, not Python; write it as a function/);
+  });
+
+  it("starts no handler whose rules are not there", () => {
+    const files = dynamic("    a: {runner: dynamic, type: javascript, function: pikc}\n");
+    for (const [name, text] of Object.entries(files)) folder.write(name, text);
+    const args = [
+      programs.handler,
+      "-c",
+      "galaxy.yml",
+      "--server-name",
+      "h0",
+      "--attach-to-pool",
+      "job-handlers",
+    ];
+    const { status, stderr } = spawnSync(process.execPath, args, { cwd: folder.path, encoding: "utf8" });
+    expect(status).to.equal(1);
+    expect(stderr).to.match(/environments\.a: there is no function pikc/);
+  });
 });

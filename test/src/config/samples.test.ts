@@ -53,7 +53,10 @@ describe("The sample configuration files", () => {
     expect(written).to.have.members(Object.keys(GALAXY_OPTIONS).filter((name) => !oldNames.includes(name)));
     // The sample is for a folder named config, below the root.
     const root = (config: string): string => config.replace(/^ {2}(galaxy_root|config_dir): .*$/gm, "");
-    const uncommented = load({ "galaxy.yml": root(text) });
+    const uncommented = load({
+      "galaxy.yml": root(text),
+      "config/job_resource_params_conf.xml": "<parameters/>",
+    });
     expect(uncommented.warnings).to.deep.equal([]);
     const plain = load({ "galaxy.yml": sample("galaxy.yml") });
     const examples = [
@@ -106,5 +109,23 @@ describe("The sample configuration files", () => {
     expect(jobs.handlers.map(({ id }) => id)).to.deep.equal(["handler0", "handler1"]);
     expect(jobs.limits).to.include({ registeredUserConcurrentJobs: 20, walltime: 86_400 });
     expect(jobs.tools).to.have.length(2);
+  });
+
+  it("job_resource_params_conf.xml.sample defines the fields of the sample's groups", () => {
+    const config = load({
+      "job_conf.yml": uncommentYaml(sample("job_conf.yml")),
+      "job_resource_params_conf.xml": sample("job_resource_params_conf.xml"),
+    });
+    expect(Object.keys(config.jobResourceFields)).to.have.members(config.jobs.resources.groups["full"]!);
+    expect(
+      folder
+        .faults({
+          "job_resource_params_conf.xml": '<parameters><param name="x" type="intger" mn="1"/></parameters>',
+        })
+        .map((line) => line.replace(/^.*xml:/, "")),
+    ).to.deep.equal([
+      "1:13: unknown attribute mn; write one of name, type, label, help, value, min, max, size, optional, checked",
+      "1:13: unknown type of field intger; write integer, float, text, boolean or select",
+    ]);
   });
 });

@@ -59,7 +59,15 @@ export interface SitePlan {
   readonly handlers: readonly HandlerPlan[];
   readonly jobConf: Record<string, unknown>;
   /** Tools of the site; each appends its job's number to the record, then sleeps. A gated one waits for `openGate` instead. */
-  readonly tools: readonly { readonly id: string; readonly seconds?: number; readonly gated?: boolean }[];
+  readonly tools: readonly {
+    readonly id: string;
+    readonly seconds?: number;
+    readonly gated?: boolean;
+    /** Instead of all that. */
+    readonly command?: string;
+  }[];
+  /** Modules of job_rules_directory by file name. */
+  readonly rules?: Readonly<Record<string, string>>;
   readonly galaxy?: Record<string, unknown>;
 }
 
@@ -72,12 +80,16 @@ export async function makeSite(plan: SitePlan): Promise<Site> {
   const gate = join(folder, "gate");
   const spans = join(folder, "spans");
   await writeFile(spans, "");
-  for (const { id, seconds, gated = false } of plan.tools) {
-    const command = gated
+  for (const { id, seconds, gated = false, command: own } of plan.tools) {
+    const usual = gated
       ? gatedCommand(record, spans, gate)
       : `dirname "$PWD" >> '${record}'; sleep ${seconds ?? 0}`;
+    const command = own ?? usual;
     await writeFile(join(folder, "tools", `${id}.yml`), tool(id, command));
   }
+  if (plan.rules !== undefined) await mkdir(join(folder, "rules"));
+  for (const [name, text] of Object.entries(plan.rules ?? {}))
+    await writeFile(join(folder, "rules", name), text);
   const configFile = join(folder, "galaxy.yml");
   const galaxy = {
     database_connection: database.url,
