@@ -13,7 +13,7 @@ export {
   poolOfTag,
   tagOfPool,
 } from "./assignment/process-role.ts";
-export { checkRules, foreignRules } from "./destinations/check-rules.ts";
+export { checkRules } from "./destinations/check-rules.ts";
 export {
   DestinationMapper,
   type DestinationMapping,

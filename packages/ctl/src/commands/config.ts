@@ -1,5 +1,5 @@
 import type { Argv } from "yargs";
-import { checkRules, foreignRules } from "@galaxy-jobs/handler";
+import { checkRules } from "@galaxy-jobs/handler";
 import { FaultsError, formatFault } from "@galaxy-jobs/runtime";
 import { configOf, type CommonArguments } from "../session.ts";
 
@@ -8,7 +8,7 @@ export function configCommands(parser: Argv<CommonArguments>): Argv {
     .command("check", "Check the configuration: every fault, with file and line", {}, async (args) => {
       const config = configOf(args as CommonArguments);
       for (const warning of config.warnings) process.stdout.write(`warning: ${formatFault(warning)}\n`);
-      const rules = [...(await checkRules(config)), ...foreignRules(config)];
+      const rules = await checkRules(config);
       if (rules.length > 0)
         throw new FaultsError(config.jobConfigFile ?? config.file ?? "configuration", rules);
       const files = [config.file ?? "(all defaults)", config.jobConfigFile].filter(

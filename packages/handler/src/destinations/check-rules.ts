@@ -1,4 +1,4 @@
-import { readDynamicRule, type Destination, type Fault, type GalaxyConfig } from "@galaxy-jobs/runtime";
+import type { Destination, Fault, GalaxyConfig } from "@galaxy-jobs/runtime";
 import { RuleThread } from "./rules/rule-thread.ts";
 import { factNames, nameOfRule, scriptOf } from "./rules/script.ts";
 
@@ -47,16 +47,6 @@ async function checkRule(
     faults.push(faultOf(config, destination, message));
   }
   return faults;
-}
-
-/** Rules of Galaxy that do not run here. The process starts with them, and their jobs fail: `config check` calls them faults. */
-export function foreignRules(config: GalaxyConfig): Fault[] {
-  return Object.values(config.jobs.destinations).flatMap((destination) => {
-    if (destination.runner !== "dynamic") return [];
-    const { rule } = readDynamicRule(destination.params);
-    if (rule?.type !== "foreign") return [];
-    return { ...faultOf(config, destination, rule.reason), remedy: rule.remedy };
-  });
 }
 
 function toolsOf({ jobs }: GalaxyConfig, { id, tags }: Destination): string[] {

@@ -29,12 +29,6 @@ export async function findUserByEmail(sql: Sql, email: string): Promise<UserRow 
   return user;
 }
 
-export async function findUserById(sql: Sql, id: number): Promise<UserRow | undefined> {
-  const [user] = await sql<UserRow[]>`
-    select id, email, username, active, deleted, create_time from galaxy_user where id = ${id}`;
-  return user;
-}
-
 /** @returns undefined when the address or the name is taken */
 export async function createUser(sql: Sql, email: string, username: string): Promise<UserRow | undefined> {
   try {

@@ -1,5 +1,5 @@
 import { readDynamicRule, type Destination, type DynamicRule } from "@galaxy-jobs/runtime";
-import { findUserById, type Database } from "@galaxy-jobs/shared-db";
+import { findUser, type Database } from "@galaxy-jobs/shared-db";
 import { jobResources } from "@galaxy-jobs/tools";
 import { misconfiguredInfo } from "../../stages/runner-of.ts";
 import { readReturnedDestination } from "./returned-destination.ts";
@@ -48,7 +48,7 @@ const ownFacts = [
 ] as const;
 
 async function factsOf(database: Database, { job, tool, inputs, referrer }: RuleRequest): Promise<RuleFacts> {
-  const row = job.userId === null ? undefined : await findUserById(database, job.userId);
+  const row = job.userId === null ? undefined : await findUser(database, job.userId);
   const user = row === undefined ? null : { id: row.id, email: row.email, username: row.username };
   const { [jobResources]: resources, ...params } = job.params;
   const facts = {
