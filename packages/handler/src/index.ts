@@ -24,6 +24,8 @@ export { jobDirectory, streamFile } from "./job-directory.ts";
 export { JobHandler, type JobHandlerOptions } from "./job-handler.ts";
 export { peek } from "./outputs.ts";
 export { offerResources } from "./offer-resources.ts";
+export { readStreamChunk, storedStreamChunk, type StreamChunk } from "./streams.ts";
+export { poolReadiness, type PoolReadiness } from "./pool-readiness.ts";
 export { release } from "./release.ts";
 export { findToolMapping } from "./tool-mapping.ts";
 export { explainJob, type JobExplanation } from "./explain-job.ts";

@@ -212,6 +212,8 @@ class Checker {
     const value = typeof given === "number" || typeof given === "boolean" ? String(given) : given;
     if (typeof value !== "string") return this.#fault(flat, `must be a text, not ${shown(given)}`);
     if (value.includes("\0")) return this.#fault(flat, "must not hold a NUL character");
+    // Half a character: it has no UTF-8, so neither the database nor a command can have it.
+    if (/\p{Surrogate}/u.test(value)) return this.#fault(flat, "must not hold half of a surrogate pair");
     for (const validator of input.validators ?? []) {
       const holds =
         validator.type === "length"

@@ -4,6 +4,7 @@ export { checkInputs, type CheckedInputs } from "./check-inputs.ts";
 export { describeInputs, describeOutputs, describeTool, formatsOf } from "./describe-tool.ts";
 export { ExpressionSandbox, ToolExpressionError } from "./expression-sandbox.ts";
 export {
+  chosenParameters,
   dataReferences,
   mapDataReferences,
   type DataReference,

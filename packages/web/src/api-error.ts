@@ -27,8 +27,12 @@ export const codes = {
   methodNotAllowed: 405001,
   conflict: 409001,
   tooLarge: 413001,
+  unsupportedType: 415001,
+  rangeOutside: 416001,
   misdirected: 421001,
+  tooManyRequests: 429001,
   internal: 500001,
   assignmentFailed: 500002,
   unavailable: 503001,
+  noSpace: 507001,
 } as const;

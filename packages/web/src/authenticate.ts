@@ -25,11 +25,13 @@ export async function callerOf(context: WebContext, request: Request): Promise<C
   };
 }
 
-function isAdmin({ config }: WebContext, email: string): boolean {
+/** By `admin_users`, whose letters' case does not matter. */
+export function isAdmin({ config }: WebContext, email: string): boolean {
   return config.adminUsers.some((admin) => admin.toLowerCase() === email.toLowerCase());
 }
 
-function keyOf(request: Request): string | undefined {
+/** The key that a request shows: in a header, the query or the session's cookie. */
+export function keyOf(request: Request): string | undefined {
   return explicitKey(request) ?? cookieOf(request);
 }
 

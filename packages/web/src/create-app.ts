@@ -3,15 +3,22 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import express, { type Express, type NextFunction, type Request, type Response } from "express";
-import { rateLimit } from "express-rate-limit";
 import helmet from "helmet";
+import { isLoopback } from "@galaxy-jobs/runtime";
 import { isConnectionError } from "@galaxy-jobs/shared-db";
 import { ApiError, codes } from "./api-error.ts";
+import { ApiRoutes } from "./api-routes.ts";
 import { refuseForeignPages } from "./authenticate.ts";
+import { limitRequests, limitWrongKeys } from "./limit-requests.ts";
+import { apiDocsRoutes } from "./routes/api-docs.ts";
 import { datasetRoutes } from "./routes/datasets.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { historyRoutes } from "./routes/histories.ts";
 import { jobControlRoutes } from "./routes/job-control.ts";
+import { healthRoutes } from "./routes/health.ts";
+import { jobDetailRoutes } from "./routes/job-details.ts";
+import { jobSearchRoutes } from "./routes/job-search.ts";
+import { jobStreamRoutes } from "./routes/job-streams.ts";
 import { jobRoutes } from "./routes/jobs.ts";
 import { serviceRoutes } from "./routes/service.ts";
 import { toolRoutes } from "./routes/tools.ts";
@@ -38,19 +45,29 @@ export function createApp(context: WebContext): Express {
       strictTransportSecurity: false,
     }),
   );
-  app.use("/api", limitFailures(), refuseForeignPages(context));
+  // A proxy on this host, or one that comes by a unix socket, says who its client is; nobody else is believed.
+  app.set("trust proxy", (peer: string | undefined) => !peer || isLoopback(peer.replace(/^::ffff:/, "")));
+  app.use(["/api", "/openapi.json"], limitRequests(context.config.web.rateLimitPerMinute));
+  app.use("/api", limitWrongKeys(), refuseForeignPages(context));
   app.use(express.json({ limit: context.config.web.maxBodyBytes }));
-  for (const routes of [
+  const api = new ApiRoutes(context);
+  for (const add of [
     toolRoutes,
     jobControlRoutes,
+    jobSearchRoutes,
     jobRoutes,
+    jobDetailRoutes,
+    jobStreamRoutes,
     datasetRoutes,
     historyRoutes,
     userRoutes,
     eventRoutes,
+    healthRoutes,
     serviceRoutes,
+    apiDocsRoutes,
   ])
-    app.use(routes(context));
+    add(api, context);
+  app.use(api.router);
   app.use(["/api", "/health"], (request) => {
     throw new ApiError(codes.notFound, `there is no ${request.method} ${request.originalUrl.split("?")[0]}`);
   });
@@ -69,23 +86,6 @@ function servePage(app: Express): void {
     if (existsSync(join(page, "index.html")))
       response.set("cache-control", "no-cache").sendFile(join(page, "index.html"));
     else response.status(503).type("text/plain").send("The page is not built. Run: npm run build\n");
-  });
-}
-
-/** Somebody who tries keys is slowed down; those with good ones are not counted. */
-function limitFailures() {
-  return rateLimit({
-    windowMs: 60_000,
-    limit: 100,
-    standardHeaders: "draft-8",
-    legacyHeaders: false,
-    skipSuccessfulRequests: true,
-    requestWasSuccessful: (_request, response) => response.statusCode !== 401,
-    handler: (_request, response) => {
-      response
-        .status(429)
-        .json({ err_msg: "too many requests with a wrong key; wait a minute", err_code: 429_001 });
-    },
   });
 }
 

@@ -17,6 +17,7 @@ export class EventFeed implements Service {
   readonly #listeners = new Set<Listener>();
   #newest: number | undefined;
   #seen = new Set<number>();
+  #starting: (() => void)[] = [];
 
   constructor(database: Database, logger: Logger) {
     this.#database = database;
@@ -36,23 +37,36 @@ export class EventFeed implements Service {
     this.#listeners.clear();
   }
 
-  /** @returns ends the listening */
-  listen(listener: Listener): () => void {
+  /**
+   * Hears of every change that becomes visible after `started`; what became visible before is in the tables by then.
+   */
+  listen(listener: Listener): { readonly started: Promise<void>; stop(): void } {
     this.#listeners.add(listener);
+    const started =
+      this.#newest === undefined
+        ? new Promise<void>((resolve) => this.#starting.push(resolve))
+        : Promise.resolve();
     this.#loop.wake();
-    return () => this.#listeners.delete(listener);
+    return { started, stop: () => this.#listeners.delete(listener) };
+  }
+
+  async #begin(): Promise<void> {
+    const newest = await newestJobChange(this.#database);
+    const known = await jobChangesAfter(this.#database, newest - overlap, overlap + 1);
+    this.#seen = new Set(known.map(({ id }) => id));
+    this.#newest = newest;
+    for (const tell of this.#starting.splice(0)) tell();
   }
 
   async #round(): Promise<number> {
     if (this.#listeners.size === 0) {
       this.#newest = undefined;
       this.#seen.clear();
+      for (const tell of this.#starting.splice(0)) tell();
       return Number.POSITIVE_INFINITY;
     }
     if (this.#newest === undefined) {
-      this.#newest = await newestJobChange(this.#database);
-      const known = await jobChangesAfter(this.#database, this.#newest - overlap, overlap + 1);
-      this.#seen = new Set(known.map(({ id }) => id));
+      await this.#begin();
       return poll;
     }
     const changes = await jobChangesAfter(

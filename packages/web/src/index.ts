@@ -1,2 +1,4 @@
 export { createApp } from "./create-app.ts";
 export type { WebContext } from "./web-context.ts";
+export { EventFeed } from "./event-feed.ts";
+export { Hints } from "./hints.ts";

@@ -1,4 +1,7 @@
 import type { HistoryDatasetRow, HistoryRow, IdEncoder, JobRow, UserRow } from "@galaxy-jobs/shared-db";
+import type { z } from "zod";
+import type { datasetAnswer, historyAnswer, userAnswer } from "./schemas/data.ts";
+import type { jobSummaryAnswer } from "./schemas/job.ts";
 
 /** Rows in the shapes of Galaxy's API (galaxy.md 6.2, 6.5). */
 export function time(value: Date): string;
@@ -7,7 +10,8 @@ export function time(value: Date | null): string | null {
   return value === null ? null : value.toISOString().replace("Z", "");
 }
 
-export function jobSummary(ids: IdEncoder, job: JobRow, isAdmin: boolean) {
+/** A job as lists show it; administrators see more of it. */
+export function jobSummary(ids: IdEncoder, job: JobRow, isAdmin: boolean): z.infer<typeof jobSummaryAnswer> {
   return {
     model_class: "Job",
     id: ids.encode("job", job.id),
@@ -26,12 +30,13 @@ export function jobSummary(ids: IdEncoder, job: JobRow, isAdmin: boolean) {
           handler: job.handler,
           job_runner_name: job.jobRunnerName,
           traceback: job.traceback,
+          command_line: job.commandLine,
         }
       : {}),
   };
 }
 
-export function dataset(ids: IdEncoder, row: HistoryDatasetRow) {
+export function dataset(ids: IdEncoder, row: HistoryDatasetRow): z.infer<typeof datasetAnswer> {
   const id = ids.encode("dataset", row.id);
   return {
     id,
@@ -55,7 +60,7 @@ export function dataset(ids: IdEncoder, row: HistoryDatasetRow) {
     visible: row.visible,
     uuid: row.uuid,
     peek: row.peek,
-    tags: [] as string[],
+    tags: [],
     creating_job: row.creatingJobId === null ? null : ids.encode("job", row.creatingJobId),
     download_url: `/api/datasets/${id}/display?to_ext=${row.extension}`,
     create_time: time(row.createTime),
@@ -64,7 +69,7 @@ export function dataset(ids: IdEncoder, row: HistoryDatasetRow) {
   };
 }
 
-export function history(ids: IdEncoder, row: HistoryRow) {
+export function history(ids: IdEncoder, row: HistoryRow): z.infer<typeof historyAnswer> {
   const id = ids.encode("history", row.id);
   return {
     model_class: "History",
@@ -72,7 +77,7 @@ export function history(ids: IdEncoder, row: HistoryRow) {
     name: row.name,
     deleted: row.deleted,
     purged: row.purged,
-    tags: [] as string[],
+    tags: [],
     create_time: time(row.createTime),
     update_time: time(row.updateTime),
     url: `/api/histories/${id}`,
@@ -82,7 +87,7 @@ export function history(ids: IdEncoder, row: HistoryRow) {
   };
 }
 
-export function user(ids: IdEncoder, row: UserRow, isAdmin: boolean) {
+export function user(ids: IdEncoder, row: UserRow, isAdmin: boolean): z.infer<typeof userAnswer> {
   return {
     model_class: "User",
     id: ids.encode("user", row.id),

@@ -3,16 +3,24 @@ import {
   channels,
   ensureDefaultHistory,
   findDataset,
+  findJob,
   insertJob,
   type Json,
   type UserRow,
 } from "@galaxy-jobs/shared-db";
-import { checkInputs, dataReferences, mapDataReferences, type Tool } from "@galaxy-jobs/tools";
+import {
+  checkInputs,
+  dataReferences,
+  mapDataReferences,
+  type InputValues,
+  type Tool,
+} from "@galaxy-jobs/tools";
+import type { z } from "zod";
 import { ApiError, codes } from "./api-error.ts";
 import { decodeId, ownedDataset, ownedHistory } from "./owned.ts";
 import { dataset, jobSummary } from "./represent.ts";
+import type { runAnswer } from "./schemas/tool.ts";
 import type { WebContext } from "./web-context.ts";
-import { findJob } from "@galaxy-jobs/shared-db";
 
 export interface Submission {
   readonly user: UserRow;
@@ -22,23 +30,46 @@ export interface Submission {
   readonly inputs: unknown;
 }
 
+/** @throws ApiError, in Galaxy's words, when there is no such tool */
+export function findTool(context: WebContext, id: string, version: string | undefined): Tool {
+  const tool = context.toolBox().get(id, version);
+  if (tool === undefined)
+    throw new ApiError(codes.notFound, `Could not find tool with id '${id.slice(0, 255)}'.`);
+  return tool;
+}
+
+/** A request's inputs with the defaults filled in. @throws ApiError that names every fault by the input's flat name */
+export function checkedInputs(tool: Tool, raw: unknown): InputValues {
+  const checked = checkInputs(tool, raw);
+  if (checked.ok) return checked.inputs;
+  const data = Object.fromEntries(checked.faults.map((fault) => [fault.key ?? "", sentence(fault)]));
+  throw new ApiError(
+    codes.invalid,
+    checked.faults.map((fault) => `${fault.key ?? ""}: ${sentence(fault)}`).join("; "),
+    data,
+  );
+}
+
+/** Inputs as a job's row keeps them: datasets by their row. */
+export function storedParameters(context: WebContext, tool: Tool, inputs: InputValues): Record<string, Json> {
+  return mapDataReferences(tool, inputs, (reference) => ({
+    src: "hda",
+    id: decodeId(context, "dataset", reference.id),
+  })) as Record<string, Json>;
+}
+
 /** Checks a run and writes its job, inputs, outputs and assignment as one transaction (galaxy.md 2.3, 6.4). @throws ApiError */
-export async function submitJob(context: WebContext, submission: Submission) {
+export async function submitJob(
+  context: WebContext,
+  submission: Submission,
+): Promise<z.infer<typeof runAnswer>> {
   const { database, ids } = context;
   const { user, tool } = submission;
-  const checked = checkInputs(tool, submission.inputs);
-  if (!checked.ok) {
-    const data = Object.fromEntries(checked.faults.map((fault) => [fault.key ?? "", sentence(fault)]));
-    throw new ApiError(
-      codes.invalid,
-      checked.faults.map((fault) => `${fault.key ?? ""}: ${sentence(fault)}`).join("; "),
-      data,
-    );
-  }
+  const values = checkedInputs(tool, submission.inputs);
   const caller = { user, isAdmin: submission.isAdmin };
   const inputs = await Promise.all(
-    dataReferences(tool, checked.inputs).map(async ({ name, reference }) => {
-      const row = await ownedDataset(context, caller, decodeId(context, "dataset", reference.id));
+    dataReferences(tool, values).map(async ({ name, reference }) => {
+      const row = await ownedDataset(context, caller, String(reference.id));
       if (row.deleted || row.purged)
         throw new ApiError(codes.invalid, `${name}: dataset ${row.hid} (${row.name}) is deleted`, {
           [name]: "this dataset is deleted",
@@ -46,14 +77,11 @@ export async function submitJob(context: WebContext, submission: Submission) {
       return { name, id: row.id, hid: row.hid, extension: row.extension };
     }),
   );
-  const params = mapDataReferences(tool, checked.inputs, (reference) => ({
-    src: "hda",
-    id: decodeId(context, "dataset", reference.id),
-  }));
+  const params = storedParameters(context, tool, values);
   const historyId =
     submission.historyId === undefined
       ? (await ensureDefaultHistory(database, user.id)).id
-      : (await ownedHistory(context, caller, decodeId(context, "history", submission.historyId))).id;
+      : (await ownedHistory(context, caller, submission.historyId)).id;
   const assignment = await assign(context, tool);
   const on = inputs.length === 0 ? "" : ` on data ${[...new Set(inputs.map(({ hid }) => hid))].join(", ")}`;
   const inserted = await database.begin((sql) =>
@@ -63,7 +91,7 @@ export async function submitJob(context: WebContext, submission: Submission) {
       toolId: tool.id,
       toolVersion: tool.version,
       galaxyVersion: context.release,
-      params: params as Record<string, Json>,
+      params,
       handler: assignment.handler,
       assignedHandler: assignment.assignedHandler,
       inputs,

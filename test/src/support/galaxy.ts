@@ -104,6 +104,7 @@ export async function startGalaxy(
     handlers?: readonly string[];
     which?: "embedded" | "system" | TestServer;
     galaxy?: Record<string, unknown>;
+    web?: Record<string, unknown>;
     assign?: string;
     workers?: number;
     tools?: string;
@@ -125,8 +126,9 @@ export async function startGalaxy(
       execution: { default: "local", environments: { local: { runner: "local" } } },
     },
   };
+  const webSection = { http: "127.0.0.1:0", ...options.web };
   // JSON is YAML.
-  await writeFile(configFile, JSON.stringify({ web: { http: "127.0.0.1:0" }, galaxy }, undefined, 2));
+  await writeFile(configFile, JSON.stringify({ web: webSection, galaxy }, undefined, 2));
   const web = startDaemon("web", programs.web, ["-c", configFile]);
   const handlers: Daemon[] = [];
   const galaxyParts = { folder, configFile, database, web, handlers };

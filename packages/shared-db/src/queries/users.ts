@@ -64,6 +64,13 @@ export async function createApiKey(database: Database, userId: number): Promise<
   return key;
 }
 
+/** Ends all keys of a user. @returns whether there was one */
+export async function revokeApiKeys(sql: Sql, userId: number): Promise<boolean> {
+  const rows = await sql`
+    update api_key set revoke_time = now() where user_id = ${userId} and revoke_time is null returning id`;
+  return rows.length > 0;
+}
+
 /** The user whose live key this is. */
 export async function findUserByKey(sql: Sql, key: string): Promise<UserRow | undefined> {
   const [user] = await sql<UserRow[]>`

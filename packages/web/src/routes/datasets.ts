@@ -1,85 +1,154 @@
 import { rm } from "node:fs/promises";
-import { Router } from "express";
+import type { Response } from "express";
 import { z } from "zod";
-import { datasetPath, deleteDataset, listDatasets } from "@galaxy-jobs/shared-db";
+import {
+  datasetPath,
+  deleteDataset,
+  findDataset,
+  listDatasets,
+  type HistoryDatasetRow,
+} from "@galaxy-jobs/shared-db";
 import { ApiError, codes } from "../api-error.ts";
-import { requireCaller, requireUser } from "../authenticate.ts";
+import type { ApiRoutes } from "../api-routes.ts";
 import { contentOf } from "../datatypes.ts";
-import { decodeId, ownedDataset } from "../owned.ts";
+import { datasetId, decodeId, ownedDataset } from "../owned.ts";
 import { dataset } from "../represent.ts";
+import { datasetAnswer } from "../schemas/data.ts";
+import { encodedId, flag, wholeNumber } from "../schemas/fields.ts";
 import type { WebContext } from "../web-context.ts";
 
-const paging = z.object({
-  limit: z.coerce.number().int().min(1).max(1_000).default(500),
-  offset: z.coerce.number().int().min(0).default(0),
+const displayQuery = z.object({
+  preview: flag.default(false).meta({ description: "Shown by a browser where that is safe." }),
 });
+const file = {
+  contentType: "application/octet-stream",
+  description: "The file, or the range that was asked for; by its datatype text/plain, an image, …",
+};
 
-export function datasetRoutes(context: WebContext): Router {
-  const router = Router();
+/** Datasets: the list, one of them, its file, its removal (galaxy.md 6.5). */
+export function datasetRoutes(api: ApiRoutes, context: WebContext): void {
   const { database, ids } = context;
 
-  router.get("/api/datasets", async (request, response) => {
-    const { user } = await requireUser(context, request);
-    const parsed = paging.safeParse(request.query);
-    if (!parsed.success) throw new ApiError(codes.invalid, z.prettifyError(parsed.error));
-    const rows = await listDatasets(database, { userId: user.id, ...parsed.data });
-    response.json(rows.map((row) => dataset(ids, row)));
-  });
-
-  router.get("/api/datasets/:id", async (request, response) => {
-    const caller = await requireCaller(context, request);
-    response.json(
-      dataset(ids, await ownedDataset(context, caller, decodeId(context, "dataset", request.params.id))),
-    );
-  });
-
-  router.get(
-    ["/api/datasets/:id/display", "/api/histories/:history/contents/:id/display"],
-    async (request, response) => {
-      const caller = await requireCaller(context, request);
-      const row = await ownedDataset(context, caller, decodeId(context, "dataset", request.params["id"]));
-      if (row.purged) throw new ApiError(codes.notFound, "this dataset's file was removed");
-      if (row.state !== "ok" && row.state !== "empty" && row.state !== "error") {
-        throw new ApiError(codes.conflict, `this dataset is ${row.state}; there is nothing to download yet`);
-      }
-      const { type, inline } = contentOf(row.extension);
-      const fileName = `Galaxy${row.hid}-[${row.name}].${row.extension}`;
-      response.set({
-        "content-type": type,
-        "content-disposition": `${inline && request.query["preview"] === "true" ? "inline" : "attachment"}; ${fileNameOf(fileName)}`,
-        "content-security-policy": "sandbox; default-src 'none'",
-        "x-content-type-options": "nosniff",
-        "cache-control": "private, no-cache",
-      });
-      const path = datasetPath(context.config.fileDirectory, row.uuid);
-      await new Promise<void>((resolve, reject) => {
-        response.sendFile(
-          path,
-          { acceptRanges: true, dotfiles: "allow" },
-          (error?: NodeJS.ErrnoException & { status?: number }) => {
-            if (error === undefined || error === null || error.code === "ECONNABORTED" || response.destroyed)
-              resolve();
-            else if (error.code === "ENOENT" || error.status === 404)
-              reject(new ApiError(codes.notFound, "this dataset has no file"));
-            else if (error.status === 416) reject(new ApiError(416_001, "the range lies outside the file"));
-            else reject(error);
-          },
-        );
-      });
+  api.get(
+    "/api/datasets",
+    {
+      tag: "datasets",
+      summary: "Your datasets, newest first",
+      access: "user",
+      query: z.object({
+        limit: wholeNumber({ min: 1, max: 1_000 }).default(500),
+        offset: wholeNumber().default(0),
+      }),
+      answer: z.array(datasetAnswer),
+    },
+    async ({ caller, query }) => {
+      const rows = await listDatasets(database, { userId: caller.user.id, ...query });
+      return rows.map((row) => dataset(ids, row));
     },
   );
 
-  router.delete("/api/datasets/:id", async (request, response) => {
-    const caller = await requireCaller(context, request);
-    const row = await ownedDataset(context, caller, decodeId(context, "dataset", request.params.id));
-    const purge =
-      request.query["purge"] === "true" || (request.body as { purge?: unknown } | undefined)?.purge === true;
-    await deleteDataset(database, row.id, purge);
-    if (purge) await rm(datasetPath(context.config.fileDirectory, row.uuid), { force: true });
-    response.json(dataset(ids, { ...row, deleted: true, purged: purge }));
-  });
+  api.get(
+    "/api/datasets/{id}",
+    { tag: "datasets", summary: "A dataset", access: "caller", params: datasetId, answer: datasetAnswer },
+    async ({ caller, params }) => dataset(ids, await ownedDataset(context, caller, params.id)),
+  );
 
-  return router;
+  api.get(
+    "/api/datasets/{id}/display",
+    {
+      tag: "datasets",
+      summary: "A dataset's file",
+      access: "caller",
+      params: datasetId,
+      query: displayQuery,
+      answer: file,
+      statuses: { 206: "A part of the file", 416: "The range lies outside the file" },
+    },
+    async ({ caller, params, query, response }) =>
+      sendDataset(context, await ownedDataset(context, caller, params.id), query.preview, response),
+  );
+
+  api.get(
+    "/api/histories/{history}/contents/{id}/display",
+    {
+      tag: "datasets",
+      summary: "A dataset's file",
+      access: "caller",
+      params: datasetId.extend({ history: encodedId }),
+      query: displayQuery,
+      answer: file,
+      statuses: { 206: "A part of the file", 416: "The range lies outside the file" },
+    },
+    async ({ caller, params, query, response }) => {
+      const row = await ownedDataset(context, caller, params.id);
+      if (row.historyId !== decodeId(context, "history", params.history))
+        throw new ApiError(codes.notFound, "this history has no such dataset");
+      await sendDataset(context, row, query.preview, response);
+    },
+  );
+
+  api.delete(
+    "/api/datasets/{id}",
+    {
+      tag: "datasets",
+      summary: "Delete a dataset",
+      description: "purge, in the query or the body, removes its file at once.",
+      access: "caller",
+      params: datasetId,
+      query: z.object({ purge: flag.default(false) }),
+      body: z.strictObject({ purge: z.boolean().default(false) }),
+      answer: datasetAnswer,
+    },
+    async ({ caller, params, query, body }) => {
+      const row = await ownedDataset(context, caller, params.id);
+      const purge = query.purge || body.purge;
+      await database.begin((sql) => deleteDataset(sql, row.id, purge));
+      if (purge) await rm(datasetPath(context.config.fileDirectory, row.uuid), { force: true });
+      return dataset(ids, (await findDataset(database, row.id))!);
+    },
+  );
+}
+
+async function sendDataset(
+  context: WebContext,
+  row: HistoryDatasetRow,
+  preview: boolean,
+  response: Response,
+): Promise<void> {
+  if (row.purged) throw new ApiError(codes.notFound, "this dataset's file was removed");
+  if (row.state !== "ok" && row.state !== "empty" && row.state !== "error")
+    throw new ApiError(codes.conflict, `this dataset is ${row.state}; there is nothing to download yet`);
+  const { type, inline } = contentOf(row.extension);
+  const fileName = `Galaxy${row.hid}-[${row.name}].${row.extension}`;
+  response.set({
+    "content-type": type,
+    "content-disposition": `${inline && preview ? "inline" : "attachment"}; ${fileNameOf(fileName)}`,
+    "content-security-policy": "sandbox; default-src 'none'",
+    "x-content-type-options": "nosniff",
+    "cache-control": "private, no-cache",
+  });
+  await sendFile(response, datasetPath(context.config.fileDirectory, row.uuid));
+}
+
+interface SendError extends NodeJS.ErrnoException {
+  readonly status?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+function sendFile(response: Response, path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    response.sendFile(path, { acceptRanges: true, dotfiles: "allow" }, (error?: SendError) => {
+      if (error === undefined || error === null || error.code === "ECONNABORTED" || response.destroyed)
+        resolve();
+      else if (error.code === "ENOENT" || error.status === 404)
+        reject(new ApiError(codes.notFound, "this dataset has no file"));
+      else if (error.status === 416) {
+        // Says how long the file is.
+        response.set(error.headers ?? {});
+        reject(new ApiError(codes.rangeOutside, "the range lies outside the file"));
+      } else reject(error);
+    });
+  });
 }
 
 /** RFC 6266: a plain name for old clients, the exact one in UTF-8. */

@@ -1,52 +1,73 @@
-import { Router } from "express";
 import { z } from "zod";
 import { createHistory, ensureDefaultHistory, listDatasets, listHistories } from "@galaxy-jobs/shared-db";
-import { requireCaller, requireUser } from "../authenticate.ts";
-import { decodeId, ownedHistory } from "../owned.ts";
-import { readBody } from "../read-body.ts";
+import type { ApiRoutes } from "../api-routes.ts";
+import { historyId, ownedHistory } from "../owned.ts";
 import { dataset, history } from "../represent.ts";
+import { datasetAnswer, historyAnswer } from "../schemas/data.ts";
+import { text } from "../schemas/fields.ts";
 import type { WebContext } from "../web-context.ts";
 
-export function historyRoutes(context: WebContext): Router {
-  const router = Router();
+/** Histories, which datasets belong to (galaxy.md 6.5). */
+export function historyRoutes(api: ApiRoutes, context: WebContext): void {
   const { database, ids } = context;
 
-  router.get("/api/histories", async (request, response) => {
-    const { user } = await requireUser(context, request);
-    response.json((await listHistories(database, user.id)).map((row) => history(ids, row)));
-  });
+  api.get(
+    "/api/histories",
+    { tag: "histories", summary: "Your histories", access: "user", answer: z.array(historyAnswer) },
+    async ({ caller }) => (await listHistories(database, caller.user.id)).map((row) => history(ids, row)),
+  );
 
-  router.post("/api/histories", async (request, response) => {
-    const { user } = await requireUser(context, request);
-    const { name } = readBody(
-      z.strictObject({ name: z.string().min(1).max(255).default("Unnamed history") }),
-      request,
-    );
-    response.json(history(ids, await createHistory(database, user.id, name)));
-  });
+  api.post(
+    "/api/histories",
+    {
+      tag: "histories",
+      summary: "Make a history",
+      access: "user",
+      body: z.strictObject({ name: text(255).min(1).default("Unnamed history") }),
+      answer: historyAnswer,
+    },
+    async ({ caller, body }) => history(ids, await createHistory(database, caller.user.id, body.name)),
+  );
 
-  router.get("/api/histories/most_recently_used", async (request, response) => {
-    const { user } = await requireUser(context, request);
-    const [newest] = await listHistories(database, user.id);
-    response.json(history(ids, newest ?? (await ensureDefaultHistory(database, user.id))));
-  });
+  api.get(
+    "/api/histories/most_recently_used",
+    {
+      tag: "histories",
+      summary: "The history that was used last",
+      access: "user",
+      answer: historyAnswer,
+    },
+    async ({ caller }) => {
+      const [newest] = await listHistories(database, caller.user.id);
+      return history(ids, newest ?? (await ensureDefaultHistory(database, caller.user.id)));
+    },
+  );
 
-  router.get("/api/histories/:id", async (request, response) => {
-    const caller = await requireCaller(context, request);
-    response.json(
-      history(ids, await ownedHistory(context, caller, decodeId(context, "history", request.params.id))),
-    );
-  });
+  api.get(
+    "/api/histories/{id}",
+    { tag: "histories", summary: "A history", access: "caller", params: historyId, answer: historyAnswer },
+    async ({ caller, params }) => history(ids, await ownedHistory(context, caller, params.id)),
+  );
 
-  router.get("/api/histories/:id/contents", async (request, response) => {
-    const caller = await requireCaller(context, request);
-    const row = await ownedHistory(context, caller, decodeId(context, "history", request.params.id));
-    const contents =
-      row.userId === null
-        ? []
-        : await listDatasets(database, { userId: row.userId, historyId: row.id, limit: 1_000, offset: 0 });
-    response.json(contents.toReversed().map((item) => dataset(ids, item)));
-  });
-
-  return router;
+  api.get(
+    "/api/histories/{id}/contents",
+    {
+      tag: "histories",
+      summary: "A history's datasets, oldest first",
+      access: "caller",
+      params: historyId,
+      answer: z.array(datasetAnswer),
+    },
+    async ({ caller, params }) => {
+      const row = await ownedHistory(context, caller, params.id);
+      if (row.userId === null) return [];
+      const contents = await listDatasets(database, {
+        userId: row.userId,
+        historyId: row.id,
+        limit: 1_000,
+        offset: 0,
+      });
+      return contents.toReversed().map((item) => dataset(ids, item));
+    },
+  );
 }

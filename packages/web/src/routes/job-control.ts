@@ -1,44 +1,53 @@
-import { Router } from "express";
 import { z } from "zod";
 import { explainJob } from "@galaxy-jobs/handler";
 import { readJobLock, writeJobLock } from "@galaxy-jobs/shared-db";
-import { requireAdmin } from "../authenticate.ts";
-import { ownedJob } from "../owned.ts";
-import { readBody } from "../read-body.ts";
+import type { ApiRoutes } from "../api-routes.ts";
+import { jobId, ownedJob } from "../owned.ts";
 import { time } from "../represent.ts";
+import { whyAnswer } from "../schemas/job.ts";
 import type { WebContext } from "../web-context.ts";
 
-export const jobLockBody = z.strictObject({ active: z.boolean() });
+const lock = z.strictObject({ active: z.boolean() });
 
 /** Why a job waits, and the lock that keeps all jobs from starting (galaxy.md 1.8). */
-export function jobControlRoutes(context: WebContext): Router {
-  const router = Router();
+export function jobControlRoutes(api: ApiRoutes, context: WebContext): void {
   const { database, config } = context;
 
-  router.get("/api/jobs/:id/why", async (request, response) => {
-    const { job } = await ownedJob(context, request);
-    const { code, reason } = await explainJob(database, config, job);
-    response.json({
-      id: request.params.id,
-      state: job.state,
-      code,
-      reason,
-      since: time(job.waitReasonTime ?? job.updateTime),
-    });
-  });
+  api.get(
+    "/api/jobs/{id}/why",
+    { tag: "jobs", summary: "Why a job waits", access: "caller", params: jobId, answer: whyAnswer },
+    async ({ caller, params }) => {
+      const job = await ownedJob(context, caller, params.id);
+      const { code, reason } = await explainJob(database, config, job);
+      return {
+        id: params.id,
+        state: job.state,
+        code,
+        reason,
+        since: time(job.waitReasonTime ?? job.updateTime),
+      };
+    },
+  );
 
-  router.get("/api/job_lock", async (request, response) => {
-    await requireAdmin(context, request);
-    response.json({ active: await readJobLock(database) });
-  });
+  api.get(
+    "/api/job_lock",
+    { tag: "service", summary: "Whether the start of jobs is locked", access: "admin", answer: lock },
+    async () => ({ active: await readJobLock(database) }),
+  );
 
-  router.put("/api/job_lock", async (request, response) => {
-    await requireAdmin(context, request);
-    const { active } = readBody(jobLockBody, request);
-    await writeJobLock(database, active);
-    context.logger.info("job.lock", { active });
-    response.json({ active });
-  });
-
-  return router;
+  api.put(
+    "/api/job_lock",
+    {
+      tag: "service",
+      summary: "Lock the start of jobs, or unlock it",
+      access: "admin",
+      body: lock,
+      answer: lock,
+    },
+    async ({ body }) => {
+      await writeJobLock(database, body.active);
+      context.logger.info("job.lock", { active: body.active });
+      return body;
+    },
+  );
 }

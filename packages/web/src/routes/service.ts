@@ -1,65 +1,101 @@
-import { Router } from "express";
-import { countJobs, listHandlers, listPools, migrationStatus } from "@galaxy-jobs/shared-db";
 import { Gauge, Registry, collectDefaultMetrics } from "prom-client";
-import { requireAdmin } from "../authenticate.ts";
+import { z } from "zod";
+import { countJobs, isConnectionError, listHandlers, listPools } from "@galaxy-jobs/shared-db";
+import type { ApiRoutes } from "../api-routes.ts";
 import { time } from "../represent.ts";
+import { time as timeAnswer } from "../schemas/fields.ts";
 import type { WebContext } from "../web-context.ts";
 
 /** The release of Galaxy whose API this speaks. */
 const galaxyMajor = "25.0";
 
-/** What monitoring and administrators ask: versions, health, metrics, handlers and pools. */
-export function serviceRoutes(context: WebContext): Router {
-  const router = Router();
+const handlerAnswer = z
+  .strictObject({
+    server_name: z.string(),
+    hostname: z.string(),
+    pid: z.int(),
+    tags: z.array(z.string()),
+    version: z.string(),
+    start_time: timeAnswer,
+    heartbeat_time: timeAnswer,
+    heartbeat_age: z.number().meta({ description: "Seconds." }),
+    jobs: z.strictObject({ claimed: z.int(), queued: z.int(), running: z.int() }),
+  })
+  .meta({ id: "Handler" });
+
+/** What monitoring and administrators ask: versions, metrics, handlers and pools. */
+export function serviceRoutes(api: ApiRoutes, context: WebContext): void {
   const { database } = context;
   const registry = metricsRegistry(context);
 
-  router.get("/api/version", (_request, response) => {
-    response.json({
+  api.get(
+    "/api/version",
+    {
+      tag: "service",
+      summary: "The release of Galaxy whose API this is, and this server's own",
+      access: "anybody",
+      answer: z.strictObject({
+        version_major: z.string(),
+        version_minor: z.string(),
+        extra: z.strictObject({ server: z.string(), release: z.string() }),
+      }),
+    },
+    () => ({
       version_major: galaxyMajor,
       version_minor: "0",
       extra: { server: "galaxy-jobs", release: context.release },
-    });
-  });
+    }),
+  );
 
-  router.get("/api/configuration", (_request, response) => {
-    response.json({
+  api.get(
+    "/api/configuration",
+    {
+      tag: "service",
+      summary: "What clients should know of the configuration",
+      access: "anybody",
+      answer: z.strictObject({
+        brand: z.string(),
+        version_major: z.string(),
+        allow_user_creation: z.boolean(),
+        single_user: z.boolean(),
+      }),
+    },
+    () => ({
       brand: "galaxy-jobs",
       version_major: galaxyMajor,
       allow_user_creation: false,
       single_user: context.config.singleUser !== undefined,
-    });
-  });
+    }),
+  );
 
-  router.get("/health/live", (_request, response) => {
-    response.json({ status: "live" });
-  });
+  api.get(
+    "/metrics",
+    {
+      tag: "service",
+      summary: "Metrics for Prometheus",
+      access: "anybody",
+      answer: { contentType: "text/plain", description: "Prometheus' text format." },
+    },
+    async ({ response }) => {
+      const text = await registry.metrics();
+      response.type(registry.contentType).send(text);
+    },
+  );
 
-  router.get("/health/ready", async (_request, response) => {
-    try {
-      const { current, latest, pending } = await migrationStatus(database);
-      const ready = pending.length === 0 && current <= latest;
-      response
-        .status(ready ? 200 : 503)
-        .json({ status: ready ? "ready" : "not ready", migration: current, pending });
-    } catch {
-      response.status(503).json({ status: "not ready", reason: "the database does not answer" });
-    }
-  });
-
-  router.get("/metrics", async (_request, response) => {
-    response.type(registry.contentType).send(await registry.metrics());
-  });
-
-  router.get("/api/handlers", async (request, response) => {
-    await requireAdmin(context, request);
-    const handlers = await listHandlers(database);
-    response.json(
-      handlers.map((handler) => ({
+  api.get(
+    "/api/handlers",
+    {
+      tag: "service",
+      summary: "The live handlers and what they have in hand",
+      access: "admin",
+      answer: z.array(handlerAnswer),
+    },
+    async () =>
+      (await listHandlers(database)).map((handler) => ({
         server_name: handler.serverName,
         hostname: handler.hostname,
         pid: handler.pid,
-        tags: handler.tags,
+        tags: [...handler.tags],
         version: handler.version,
         start_time: time(handler.startTime),
         heartbeat_time: time(handler.heartbeatTime),
@@ -70,18 +106,31 @@ export function serviceRoutes(context: WebContext): Router {
           running: handler.jobsRunning,
         },
       })),
-    );
-  });
+  );
 
-  router.get("/api/pools", async (request, response) => {
-    await requireAdmin(context, request);
-    const pools = await listPools(database);
-    response.json(
-      pools.map(({ tag, jobsWaiting, handlers }) => ({ tag, jobs_waiting: jobsWaiting, handlers })),
-    );
-  });
-
-  return router;
+  api.get(
+    "/api/pools",
+    {
+      tag: "service",
+      summary: "The pools with handlers or waiting jobs",
+      access: "admin",
+      answer: z.array(
+        z
+          .strictObject({
+            tag: z.string().nullable().meta({ description: "null: a message gives the job to a mule." }),
+            jobs_waiting: z.int(),
+            handlers: z.array(z.string()),
+          })
+          .meta({ id: "Pool" }),
+      ),
+    },
+    async () =>
+      (await listPools(database)).map(({ tag, jobsWaiting, handlers }) => ({
+        tag,
+        jobs_waiting: jobsWaiting,
+        handlers: [...handlers],
+      })),
+  );
 }
 
 function metricsRegistry(context: WebContext): Registry {
@@ -94,7 +143,12 @@ function metricsRegistry(context: WebContext): Registry {
     registers: [registry],
     async collect() {
       jobs.reset();
-      for (const { state, count } of await countJobs(context.database)) jobs.set({ state }, count);
+      try {
+        for (const { state, count } of await countJobs(context.database)) jobs.set({ state }, count);
+      } catch (error) {
+        // What is known of the process is worth most while the database is away.
+        if (!isConnectionError(error)) throw error;
+      }
     },
   });
   return registry;

@@ -1,23 +1,23 @@
 import { rm } from "node:fs/promises";
-import { Router } from "express";
 import { z } from "zod";
+import { datasetPath, deleteDataset, findDataset } from "@galaxy-jobs/shared-db";
 import { describeInputs, describeOutputs, describeTool, type Tool } from "@galaxy-jobs/tools";
-import { ApiError, codes } from "../api-error.ts";
-import { requireUser } from "../authenticate.ts";
-import { discard, makeDatasets, receiveForm, writePasted, type Form, type UploadItem } from "../uploads.ts";
-import { submitJob } from "../submit-job.ts";
-import { readBody } from "../read-body.ts";
+import type { ApiRoutes } from "../api-routes.ts";
+import type { CallerOf } from "../endpoint.ts";
+import { flag, oneOrMore } from "../schemas/fields.ts";
+import {
+  runAnswer,
+  submission,
+  submissionForm,
+  toolDetails,
+  toolSection,
+  toolSummary,
+} from "../schemas/tool.ts";
+import { checkedInputs, findTool, submitJob } from "../submit-job.ts";
+import { uploadData } from "../upload-data.ts";
+import { makeDatasets } from "../make-datasets.ts";
+import type { ReceivedFile } from "../receive-form.ts";
 import type { WebContext } from "../web-context.ts";
-
-const submission = z.strictObject({
-  tool_id: z.string(),
-  tool_version: z.string().nullish(),
-  history_id: z.string().nullish(),
-  inputs: z.record(z.string(), z.unknown()).default({}),
-  input_format: z.enum(["legacy", "21.01", "request"]).optional(),
-  use_cached_job: z.boolean().optional(),
-});
-type Submission = z.infer<typeof submission>;
 
 /** The built-in tool that makes datasets; the web tier does it itself. */
 const uploadTool = {
@@ -31,150 +31,141 @@ const uploadTool = {
   panel_section_name: "Tools",
   hidden: "hidden",
   form_style: "special",
-  inputs: [],
-  outputs: [],
 };
+const toolId = z.object({ id: z.string() });
+const oneVersion = z.object({ tool_version: z.string().min(1).optional() });
 
-export function toolRoutes(context: WebContext): Router {
-  const router = Router();
+/** Tools: what there is, what they take, and their runs (galaxy.md 6.3, 6.4). */
+export function toolRoutes(api: ApiRoutes, context: WebContext): void {
+  api.get(
+    "/api/tools",
+    {
+      tag: "tools",
+      summary: "The tools",
+      access: "anybody",
+      query: z.object({
+        in_panel: flag.default(true).meta({ description: "In sections; else a flat list." }),
+        q: z.string().optional().meta({ description: "A part of the id, name or description." }),
+        tool_id: oneOrMore(z.string()).optional().meta({ description: "These tools only, as a flat list." }),
+      }),
+      answer: z.union([z.array(toolSection), z.array(toolSummary)]),
+    },
+    ({ query }) => {
+      const words = (query.q ?? "").toLowerCase();
+      const tools = context
+        .toolBox()
+        .list()
+        .filter(({ id, name, description }) => `${id} ${name} ${description}`.toLowerCase().includes(words))
+        .map(describeTool);
+      const all: z.infer<typeof toolSummary>[] = words === "" ? [...tools, uploadTool] : tools;
+      if (query.tool_id !== undefined) return all.filter(({ id }) => query.tool_id!.includes(id));
+      if (!query.in_panel) return all;
+      return [{ model_class: "ToolSection" as const, id: "tools", name: "Tools", elems: all }];
+    },
+  );
 
-  router.get("/api/tools", (request, response) => {
-    const query = typeof request.query["q"] === "string" ? request.query["q"].toLowerCase() : "";
-    const tools = context
-      .toolBox()
-      .list()
-      .filter(({ id, name, description }) => `${id} ${name} ${description}`.toLowerCase().includes(query))
-      .map(describeTool);
-    const all = query === "" ? [...tools, uploadTool] : tools;
-    if (request.query["in_panel"] === "false") response.json(all);
-    else response.json([{ model_class: "ToolSection", id: "tools", name: "Tools", elems: all }]);
-  });
-
-  router.get(["/api/tools/:id", "/api/tools/:id/build"], (request, response) => {
-    if (request.params["id"] === "upload1") {
-      response.json(uploadTool);
-      return;
-    }
-    const tool = mustFind(context, String(request.params["id"]), textOf(request.query["tool_version"]));
-    response.json({
-      ...describeTool(tool),
-      inputs: describeInputs(tool),
-      outputs: describeOutputs(tool),
-      help:
-        typeof tool.source.help === "string"
-          ? { format: "plain_text", content: tool.source.help }
-          : (tool.source.help ?? null),
-      citations: tool.source.citations,
-    });
-  });
-
-  router.get("/api/tools/:id/raw_tool_source", (request, response) => {
-    response.type("text/plain").send(mustFind(context, request.params.id, undefined).text);
-  });
-
-  router.get("/api/tools/:id/citations", (request, response) => {
-    response.json(mustFind(context, request.params.id, undefined).source.citations);
-  });
-
-  router.post("/api/tools", async (request, response) => {
-    const caller = await requireUser(context, request);
-    if (request.is("multipart/form-data") === false) {
-      response.json(await run(context, caller, readBody(submission, request), []));
-      return;
-    }
-    const form = await receiveForm(context, request);
-    try {
-      response.json(await run(context, caller, fromForm(form), form.files));
-    } finally {
-      await discard(form.files);
-    }
-  });
-
-  return router;
-}
-
-type Caller = Awaited<ReturnType<typeof requireUser>>;
-
-async function run(context: WebContext, caller: Caller, body: Submission, files: Form["files"]) {
-  const history = body.history_id ?? undefined;
-  if (body.tool_id === "upload1") return upload(context, caller, history, body.inputs, files);
-  const tool = mustFind(context, body.tool_id, body.tool_version ?? undefined);
-  const inputs = { ...body.inputs };
-  for (const file of files) {
-    const made = await makeDatasets(context, caller, history, [
-      { name: file.fileName, extension: undefined, path: file.path },
-    ]);
-    inputs[file.field] = { src: "hda", id: made.outputs[0]!.id };
+  for (const path of ["/api/tools/{id}", "/api/tools/{id}/build"]) {
+    api.get(
+      path,
+      {
+        tag: "tools",
+        summary: "A tool with its inputs and outputs",
+        access: "anybody",
+        params: toolId,
+        query: oneVersion,
+        answer: toolDetails,
+      },
+      ({ params, query }) =>
+        params.id === uploadTool.id
+          ? { ...uploadTool, inputs: [], outputs: [] }
+          : detailsOf(findTool(context, params.id, query.tool_version)),
+    );
   }
-  return submitJob(context, { ...caller, tool, historyId: history, inputs });
+
+  api.get(
+    "/api/tools/{id}/raw_tool_source",
+    {
+      tag: "tools",
+      summary: "The tool's file",
+      access: "anybody",
+      params: toolId,
+      query: oneVersion,
+      answer: { contentType: "text/plain", description: "YAML." },
+    },
+    ({ params, query, response }) =>
+      void response.type("text/plain").send(findTool(context, params.id, query.tool_version).text),
+  );
+
+  api.get(
+    "/api/tools/{id}/citations",
+    {
+      tag: "tools",
+      summary: "What to cite when the tool was used",
+      access: "anybody",
+      params: toolId,
+      query: oneVersion,
+      answer: z.array(z.unknown()),
+    },
+    ({ params, query }) => [...(findTool(context, params.id, query.tool_version).source.citations ?? [])],
+  );
+
+  api.post(
+    "/api/tools",
+    {
+      tag: "tools",
+      summary: "Run a tool, or upload data with the tool upload1",
+      description:
+        "As a form: a file part named like a data input becomes that input; upload1 takes files_0|file_data, files_1|file_data, …, or texts as inputs files_0|url_paste, with files_0|NAME and file_type.",
+      access: "user",
+      body: submission,
+      form: { fields: submissionForm, file: "files_0|file_data" },
+      answer: runAnswer,
+    },
+    ({ caller, body, files }) => run(context, caller, body, files),
+  );
 }
 
-/** Galaxy's upload1: `files_N|url_paste` texts and `files_N|file_data` files (galaxy.md 6.4). */
-async function upload(
+function detailsOf(tool: Tool): z.input<typeof toolDetails> {
+  const { help, citations } = tool.source;
+  return {
+    ...describeTool(tool),
+    inputs: describeInputs(tool) as z.input<typeof toolDetails>["inputs"],
+    outputs: describeOutputs(tool),
+    help: typeof help === "string" ? { format: "plain_text", content: help } : (help ?? null),
+    citations,
+  };
+}
+
+async function run(
   context: WebContext,
-  caller: Caller,
-  history: string | undefined,
-  inputs: Record<string, unknown>,
-  files: Form["files"],
-) {
-  const type = textOf(inputs["file_type"]);
-  const extension = type === undefined || type === "auto" ? undefined : type;
-  if (extension !== undefined && !/^[a-z0-9][a-z0-9._-]{0,63}$/.test(extension))
-    throw new ApiError(codes.invalid, `file_type: ${JSON.stringify(extension)} is no datatype`);
-  const items: UploadItem[] = files.map((file) => {
-    const index = /^files_(\d+)\|file_data$/.exec(file.field)?.[1];
-    if (index === undefined)
-      throw new ApiError(
-        codes.invalid,
-        `${file.field}: a file of upload1 belongs in files_0|file_data, files_1|file_data, …`,
-      );
-    return { name: textOf(inputs[`files_${index}|NAME`]) ?? file.fileName, extension, path: file.path };
-  });
-  const pasted: string[] = [];
+  caller: CallerOf["user"],
+  body: z.output<typeof submission>,
+  files: readonly ReceivedFile[],
+): Promise<z.infer<typeof runAnswer>> {
+  const history = body.history_id ?? undefined;
+  if (body.tool_id === uploadTool.id) return uploadData(context, caller, history, body.inputs, files);
+  const tool = findTool(context, body.tool_id, body.tool_version ?? undefined);
+  const plan = { ...caller, tool, historyId: history };
+  if (files.length === 0) return submitJob(context, { ...plan, inputs: body.inputs });
+  // Before anything is made of the files: no dataset for a run that cannot be.
+  const parts = Object.fromEntries(files.map(({ field }) => [field, { src: "hda", id: "part" }]));
+  checkedInputs(tool, { ...body.inputs, ...parts });
+  const items = files.map(({ fileName, path }) => ({ name: fileName, extension: undefined, path }));
+  const made = await makeDatasets(context, caller, history, items);
+  for (const [index, { field }] of files.entries())
+    parts[field] = { src: "hda", id: made.outputs[index]!.id };
   try {
-    for (const [key, value] of Object.entries(inputs)) {
-      const index = /^files_(\d+)\|url_paste$/.exec(key)?.[1];
-      if (index === undefined || typeof value !== "string") continue;
-      if (/^\s*(https?|ftp):\/\//i.test(value))
-        throw new ApiError(
-          codes.invalid,
-          `${key}: this server does not fetch addresses; upload the file or paste its text`,
-        );
-      const path = await writePasted(context, value, textOf(inputs[`files_${index}|space_to_tab`]) === "Yes");
-      pasted.push(path);
-      items.push({ name: textOf(inputs[`files_${index}|NAME`]) ?? "Pasted Entry", extension, path });
-    }
-    if (items.length === 0)
-      throw new ApiError(
-        codes.missing,
-        "nothing to upload: send files_0|url_paste with a text, or a file part files_0|file_data",
-      );
-    return await makeDatasets(context, caller, history, items);
-  } finally {
-    await Promise.all(pasted.map((path) => rm(path, { force: true })));
+    return await submitJob(context, { ...plan, inputs: { ...body.inputs, ...parts } });
+  } catch (error) {
+    await Promise.all(made.outputs.map(({ id }) => unmake(context, id)));
+    throw error;
   }
 }
 
-function fromForm({ fields }: Form): Submission {
-  const { inputs, ...rest } = fields;
-  let parsed: unknown = {};
-  try {
-    parsed = inputs === undefined ? {} : JSON.parse(inputs);
-  } catch {
-    throw new ApiError(codes.invalid, "inputs is not valid JSON");
-  }
-  const result = submission.safeParse({ ...rest, inputs: parsed });
-  if (!result.success) throw new ApiError(codes.invalid, z.prettifyError(result.error));
-  return result.data;
-}
-
-function mustFind(context: WebContext, id: string, version: string | undefined): Tool {
-  const tool = context.toolBox().get(id, version);
-  if (tool === undefined)
-    throw new ApiError(codes.notFound, `Could not find tool with id '${id.slice(0, 255)}'.`);
-  return tool;
-}
-
-function textOf(value: unknown): string | undefined {
-  return typeof value === "string" && value !== "" ? value : undefined;
+/** A dataset of a request that failed. */
+async function unmake({ database, ids, config }: WebContext, encoded: string): Promise<void> {
+  const row = await findDataset(database, ids.decode("dataset", encoded)!);
+  if (row === undefined) return;
+  await database.begin((sql) => deleteDataset(sql, row.id, true));
+  await rm(datasetPath(config.fileDirectory, row.uuid), { force: true });
 }

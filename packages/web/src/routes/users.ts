@@ -1,78 +1,136 @@
-import { Router } from "express";
 import { z } from "zod";
-import { createApiKey, createUser, findUser, findUserByKey, listUsers } from "@galaxy-jobs/shared-db";
+import {
+  createApiKey,
+  createUser,
+  findUser,
+  findUserByKey,
+  listUsers,
+  revokeApiKeys,
+  type UserRow,
+} from "@galaxy-jobs/shared-db";
 import { ApiError, codes } from "../api-error.ts";
-import { callerOf, requireAdmin, requireCaller, requireUser, sessionCookie } from "../authenticate.ts";
-import { decodeId } from "../owned.ts";
-import { readBody } from "../read-body.ts";
+import type { ApiRoutes } from "../api-routes.ts";
+import { callerOf, isAdmin, sessionCookie } from "../authenticate.ts";
+import { decodeId, userId } from "../owned.ts";
 import { user as represent } from "../represent.ts";
-import type { WebContext } from "../web-context.ts";
+import { userAnswer } from "../schemas/data.ts";
+import { text } from "../schemas/fields.ts";
+import type { Caller, WebContext } from "../web-context.ts";
 
 const newUser = z.strictObject({
   email: z.email().max(255),
   username: z.string().regex(/^[a-z0-9][a-z0-9._-]{1,62}$/, "2 to 63 of a-z 0-9 . _ -"),
 });
 
-export function userRoutes(context: WebContext): Router {
-  const router = Router();
+/** Users, their keys, and the page's session. */
+export function userRoutes(api: ApiRoutes, context: WebContext): void {
   const { database, ids } = context;
+  const answer = (row: UserRow) => represent(ids, row, isAdmin(context, row.email));
 
-  router.get("/api/whoami", async (request, response) => {
-    const caller = await callerOf(context, request);
-    if (caller === undefined && context.config.singleUser === undefined) response.json(null);
-    else response.json(caller?.user === undefined ? null : represent(ids, caller.user, caller.isAdmin));
-  });
+  api.get(
+    "/api/whoami",
+    {
+      tag: "users",
+      summary: "Who you are to this server",
+      access: "anybody",
+      answer: userAnswer.nullable().meta({ description: "null without a key, and with the bootstrap key." }),
+    },
+    async ({ request }) => {
+      const user = (await callerOf(context, request))?.user;
+      return user === undefined ? null : answer(user);
+    },
+  );
 
-  router.get("/api/users/current", async (request, response) => {
-    const { user, isAdmin } = await requireUser(context, request);
-    response.json(represent(ids, user, isAdmin));
-  });
+  api.get(
+    "/api/users/current",
+    { tag: "users", summary: "Your user", access: "user", answer: userAnswer },
+    ({ caller }) => answer(caller.user),
+  );
 
-  router.get("/api/users", async (request, response) => {
-    await requireAdmin(context, request);
-    response.json(
-      (await listUsers(database)).map((row) =>
-        represent(ids, row, context.config.adminUsers.includes(row.email)),
-      ),
-    );
-  });
+  api.get(
+    "/api/users",
+    { tag: "users", summary: "All users", access: "admin", answer: z.array(userAnswer) },
+    async () => (await listUsers(database)).map(answer),
+  );
 
-  router.post("/api/users", async (request, response) => {
-    await requireAdmin(context, request);
-    const { email, username } = readBody(newUser, request);
-    const made = await createUser(database, email, username);
-    if (made === undefined)
-      throw new ApiError(codes.conflict, "there is a user with this e-mail address or name already");
-    response.json(represent(ids, made, false));
-  });
+  api.post(
+    "/api/users",
+    { tag: "users", summary: "Make a user", access: "admin", body: newUser, answer: userAnswer },
+    async ({ body }) => {
+      const made = await createUser(database, body.email, body.username);
+      if (made === undefined)
+        throw new ApiError(codes.conflict, "there is a user with this e-mail address or name already");
+      return answer(made);
+    },
+  );
 
-  router.post("/api/users/:id/api_key", async (request, response) => {
-    const caller = await requireCaller(context, request);
-    const id = decodeId(context, "user", request.params.id);
-    if (!caller.isAdmin && caller.user?.id !== id)
-      throw new ApiError(codes.noAccess, "this is somebody else's key");
-    if ((await findUser(database, id)) === undefined)
-      throw new ApiError(codes.notFound, "there is no such user");
-    response.json(await createApiKey(database, id));
-  });
+  api.get(
+    "/api/users/{id}",
+    { tag: "users", summary: "A user", access: "caller", params: userId, answer: userAnswer },
+    async ({ caller, params }) => answer(await ownUser(context, caller, params.id)),
+  );
 
-  router.post("/api/session", async (request, response) => {
-    const { api_key: key } = readBody(z.object({ api_key: z.string().min(1).max(255) }), request);
-    const user = await findUserByKey(database, key);
-    if (user === undefined) throw new ApiError(codes.badKey, "Provided API key is not valid.");
-    response.cookie(sessionCookie, key, {
-      httpOnly: true,
-      sameSite: "strict",
-      secure: request.secure,
-      path: "/",
-    });
-    response.json(represent(ids, user, context.config.adminUsers.includes(user.email)));
-  });
+  api.post(
+    "/api/users/{id}/api_key",
+    {
+      tag: "users",
+      summary: "Make a new API key; the ones before end",
+      access: "caller",
+      params: userId,
+      answer: z.string().meta({ description: "The key. It is shown this once." }),
+    },
+    async ({ caller, params }) => createApiKey(database, (await ownUser(context, caller, params.id)).id),
+  );
 
-  router.delete("/api/session", (_request, response) => {
-    response.clearCookie(sessionCookie, { path: "/" });
-    response.json(true);
-  });
+  api.delete(
+    "/api/users/{id}/api_key",
+    {
+      tag: "users",
+      summary: "End a user's API keys",
+      access: "caller",
+      params: userId,
+      answer: z.boolean().meta({ description: "false: there was none." }),
+    },
+    async ({ caller, params }) => revokeApiKeys(database, (await ownUser(context, caller, params.id)).id),
+  );
 
-  return router;
+  api.post(
+    "/api/session",
+    {
+      tag: "users",
+      summary: "Sign the page in: the key becomes a cookie",
+      access: "anybody",
+      body: z.strictObject({ api_key: text(255).min(1) }),
+      answer: userAnswer,
+    },
+    async ({ request, response, body }) => {
+      const user = await findUserByKey(database, body.api_key);
+      if (user === undefined) throw new ApiError(codes.badKey, "Provided API key is not valid.");
+      response.cookie(sessionCookie, body.api_key, {
+        httpOnly: true,
+        sameSite: "strict",
+        secure: request.secure,
+        path: "/",
+      });
+      return answer(user);
+    },
+  );
+
+  api.delete(
+    "/api/session",
+    { tag: "users", summary: "Sign the page out", access: "anybody", answer: z.literal(true) },
+    ({ response }) => {
+      response.clearCookie(sessionCookie, { path: "/" });
+      return true as const;
+    },
+  );
+}
+
+/** Oneself, or for administrators anybody. @throws ApiError */
+async function ownUser(context: WebContext, caller: Caller, encoded: string): Promise<UserRow> {
+  const id = decodeId(context, "user", encoded);
+  if (!caller.isAdmin && caller.user?.id !== id) throw new ApiError(codes.noAccess, "this is somebody else");
+  const row = await findUser(context.database, id);
+  if (row === undefined) throw new ApiError(codes.notFound, "there is no such user");
+  return row;
 }
