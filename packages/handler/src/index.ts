@@ -24,7 +24,7 @@ export { jobDirectory, streamFile } from "./job-directory.ts";
 export { JobHandler, type JobHandlerOptions } from "./job-handler.ts";
 export { peek } from "./outputs.ts";
 export { offerResources } from "./offer-resources.ts";
-export { readStreamChunk, storedStreamChunk, type StreamChunk } from "./streams.ts";
+export { readStream, readStreamChunk, storedStreamChunk, type StreamChunk } from "./streams.ts";
 export { poolReadiness, type PoolReadiness } from "./pool-readiness.ts";
 export { release } from "./release.ts";
 export { findToolMapping } from "./tool-mapping.ts";

@@ -33,12 +33,13 @@ export async function readStream(path: string): Promise<string> {
 
 /**
  * A part of a stream that may still grow, in whole characters.
- * @param position beyond the file's end (a new attempt has begun a new file): nothing, at the file's end
+ * @param position beyond the file's end (a new attempt has begun a new file): nothing, at the file's end. Without a file:
+ *   nothing, at the position
  * @param length in bytes; up to 3 more are read to complete a character
  */
 export async function readStreamChunk(path: string, position: number, length: number): Promise<StreamChunk> {
   const file = await openStream(path);
-  if (file === undefined) return { text: "", start: 0, end: 0 };
+  if (file === undefined) return emptyAt(position);
   try {
     const { size } = await file.stat();
     if (length === 0 || position >= size) return emptyAt(Math.min(position, size));

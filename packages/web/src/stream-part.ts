@@ -24,7 +24,9 @@ export async function streamPart(
 ): Promise<StreamChunk> {
   if (isTerminal(job.state)) return storedStreamChunk(storedStream(job, stream), position, length);
   const path = growingFile(context, job, stream);
-  return path === undefined ? { text: "", start: 0, end: 0 } : readStreamChunk(path, position, length);
+  return path === undefined
+    ? { text: "", start: position, end: position }
+    : readStreamChunk(path, position, length);
 }
 
 /** The whole stream as it is now, however long. */

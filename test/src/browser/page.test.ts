@@ -1,20 +1,10 @@
-import { existsSync } from "node:fs";
 import { mkdtemp, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import { chromium, type Browser, type BrowserContextOptions, type Page } from "playwright-core";
+import { chromiumFlags, findChromium } from "../support/browser.ts";
 import { startGalaxy, type Galaxy } from "../support/galaxy.ts";
-
-const FLAGS = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
 
 describe("the page in a browser", function () {
   this.timeout(60_000);
@@ -31,7 +21,7 @@ describe("the page in a browser", function () {
       this.skip();
     }
     galaxy = await startGalaxy();
-    browser = await chromium.launch({ executablePath: executable, args: FLAGS });
+    browser = await chromium.launch({ executablePath: executable, args: chromiumFlags });
     screenshots = await mkdtemp(join(tmpdir(), "galaxy-page-"));
   });
   after(async () => {
@@ -242,13 +232,3 @@ describe("the page in a browser", function () {
     throw new Error(`60 times Tab did not reach ${selector}`);
   }
 });
-
-function findChromium(): string | undefined {
-  const candidates = [
-    process.env["CHROMIUM"],
-    "/usr/bin/chromium",
-    "/usr/bin/chromium-browser",
-    "/usr/bin/google-chrome",
-  ];
-  return candidates.find((candidate) => candidate !== undefined && existsSync(candidate));
-}

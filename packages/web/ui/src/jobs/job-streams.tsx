@@ -1,29 +1,19 @@
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import type { FullJob } from "../api-types.ts";
-import { request } from "../api.ts";
+import { KEPT, useStreams } from "./follow-streams.ts";
 
-interface ConsoleOutput {
-  readonly state: string;
-  readonly stdout?: string | null;
-  readonly stderr?: string | null;
-}
-
-const POLL_MS = 1000;
-const CHUNK = 50_000;
-/** More than this is not kept in the page; the whole is at the link. */
-const KEPT = 400_000;
-
-/** Standard output and error: asked for each second while the job runs, then as the job keeps them. */
+/** Standard output and error: followed while the job runs and to their ends; of a job that had ended before, as it keeps them. */
 export function JobStreams({ job, running }: { job: FullJob; running: boolean }) {
-  const streams = useGrowing(job.id, running);
-  const stdout = running ? streams.stdout : (job.tool_stdout ?? job.stdout ?? streams.stdout);
-  const stderr = running ? streams.stderr : (job.tool_stderr ?? job.stderr ?? streams.stderr);
-  if (!running && stdout === "" && stderr === "")
+  const followed = useStreams(job.id, running);
+  const stdout = followed?.stdout ?? job.tool_stdout ?? job.stdout ?? "";
+  const stderr = followed?.stderr ?? job.tool_stderr ?? job.stderr ?? "";
+  const complete = followed === undefined || followed.complete;
+  if (!running && complete && stdout === "" && stderr === "")
     return <p class="quiet">The job wrote nothing to its standard output or error.</p>;
   return (
     <div class="streams">
-      <Stream title="Standard output" name="stdout" text={stdout} jobId={job.id} running={running} />
-      <Stream title="Standard error" name="stderr" text={stderr} jobId={job.id} running={running} />
+      <Stream title="Standard output" name="stdout" text={stdout} jobId={job.id} running={!complete} />
+      <Stream title="Standard error" name="stderr" text={stderr} jobId={job.id} running={!complete} />
     </div>
   );
 }
@@ -50,7 +40,7 @@ function Stream(props: {
           As plain text
         </a>
       </div>
-      {text.length >= KEPT ? <p class="quiet">The last part is shown; the whole is at the link.</p> : null}
+      {text.length >= KEPT ? <p class="quiet">The last part is shown.</p> : null}
       <pre
         class="stream"
         ref={box}
@@ -66,50 +56,4 @@ function Stream(props: {
       </pre>
     </section>
   );
-}
-
-/** Follows both streams by position (in bytes) as long as `running`. */
-function useGrowing(id: string, running: boolean): { stdout: string; stderr: string } {
-  const [text, setText] = useState({ stdout: "", stderr: "" });
-  useEffect(() => {
-    if (!running) return;
-    const controller = new AbortController();
-    const position = { stdout: 0, stderr: 0 };
-    let timer = 0;
-    const ask = async () => {
-      const query = `stdout_position=${position.stdout}&stdout_length=${CHUNK}&stderr_position=${position.stderr}&stderr_length=${CHUNK}`;
-      let more = false;
-      try {
-        const part = await request<ConsoleOutput>(
-          `/api/jobs/${encodeURIComponent(id)}/console_output?${query}`,
-          { signal: controller.signal },
-        );
-        const stdout = part.stdout ?? "";
-        const stderr = part.stderr ?? "";
-        const bytes = { stdout: byteLength(stdout), stderr: byteLength(stderr) };
-        position.stdout += bytes.stdout;
-        position.stderr += bytes.stderr;
-        more = bytes.stdout > CHUNK / 2 || bytes.stderr > CHUNK / 2;
-        if (stdout !== "" || stderr !== "")
-          setText((old) => ({
-            stdout: (old.stdout + stdout).slice(-KEPT),
-            stderr: (old.stderr + stderr).slice(-KEPT),
-          }));
-      } catch {
-        // A job that has not started has no streams yet, and a lost answer is asked for again.
-      }
-      if (!controller.signal.aborted) timer = window.setTimeout(() => void ask(), more ? 0 : POLL_MS);
-    };
-    setText({ stdout: "", stderr: "" });
-    void ask();
-    return () => {
-      controller.abort();
-      window.clearTimeout(timer);
-    };
-  }, [id, running]);
-  return text;
-}
-
-function byteLength(text: string): number {
-  return new TextEncoder().encode(text).length;
 }
