@@ -40,6 +40,7 @@ export async function poolReadiness(
   const found: PoolReadiness[] = [];
   for (const mapped of targets.values()) {
     const count = mapped.length;
+    const mappedHere = count === 1 ? `the tool ${mapped[0]!.id} is` : `${count} tools are`;
     try {
       const { handler } = await assigner.assign(mapped[0]!);
       // A message to a mule: the process that answers this one keeps them alive.
@@ -52,7 +53,7 @@ export async function poolReadiness(
           name,
           tools: count,
           ready: false,
-          reason: `${isName ? "handler" : "pool"} ${name}, which ${count} tools are mapped to, has no live handler`,
+          reason: `${isName ? "handler" : "pool"} ${name}, which ${mappedHere} mapped to, ${isName ? "is not running" : "has no live handler"}`,
         });
     } catch (error) {
       if (!(error instanceof HandlerAssignmentError)) throw error;

@@ -105,6 +105,8 @@ export async function startGalaxy(
     which?: "embedded" | "system" | TestServer;
     galaxy?: Record<string, unknown>;
     web?: Record<string, unknown>;
+    /** Sections of job_conf beside those that the options below make. */
+    jobs?: Record<string, unknown>;
     assign?: string;
     workers?: number;
     tools?: string;
@@ -124,6 +126,7 @@ export async function startGalaxy(
       runners: { local: { load: "galaxy.jobs.runners.local:LocalJobRunner", workers: options.workers ?? 4 } },
       handling: { assign: [options.assign ?? "db-skip-locked"] },
       execution: { default: "local", environments: { local: { runner: "local" } } },
+      ...options.jobs,
     },
   };
   const webSection = { http: "127.0.0.1:0", ...options.web };

@@ -39,3 +39,14 @@ export async function deleteDataset(sql: Sql, id: number, purge: boolean): Promi
     update dataset set deleted = true, purged = true, update_time = now()
     where id = (select dataset_id from history_dataset_association where id = ${id})`;
 }
+
+/** Whether nobody wants anything any more of what a job makes: it has outputs, and all of them were deleted. */
+export async function outputsAreDeleted(sql: Sql, jobId: number): Promise<boolean> {
+  const [row] = await sql<{ deleted: boolean }[]>`
+    select coalesce(bool_and(a.deleted or d.deleted), false) as deleted
+    from job_to_output_dataset o
+    join history_dataset_association a on a.id = o.dataset_id
+    join dataset d on d.id = a.dataset_id
+    where o.job_id = ${jobId}`;
+  return row!.deleted;
+}

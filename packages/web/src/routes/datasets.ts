@@ -6,10 +6,12 @@ import {
   deleteDataset,
   findDataset,
   listDatasets,
+  outputsAreDeleted,
   type HistoryDatasetRow,
 } from "@galaxy-jobs/shared-db";
 import { ApiError, codes } from "../api-error.ts";
 import type { ApiRoutes } from "../api-routes.ts";
+import { endJob } from "../end-job.ts";
 import { contentOf } from "../datatypes.ts";
 import { datasetId, decodeId, ownedDataset } from "../owned.ts";
 import { dataset } from "../represent.ts";
@@ -92,7 +94,8 @@ export function datasetRoutes(api: ApiRoutes, context: WebContext): void {
     {
       tag: "datasets",
       summary: "Delete a dataset",
-      description: "purge, in the query or the body, removes its file at once.",
+      description:
+        "purge, in the query or the body, removes its file at once. A job all of whose outputs are deleted is ended.",
       access: "caller",
       params: datasetId,
       query: z.object({ purge: flag.default(false) }),
@@ -104,6 +107,8 @@ export function datasetRoutes(api: ApiRoutes, context: WebContext): void {
       const purge = query.purge || body.purge;
       await database.begin((sql) => deleteDataset(sql, row.id, purge));
       if (purge) await rm(datasetPath(context.config.fileDirectory, row.uuid), { force: true });
+      const job = row.creatingJobId;
+      if (job !== null && (await outputsAreDeleted(database, job))) await endJob(context, job);
       return dataset(ids, (await findDataset(database, row.id))!);
     },
   );

@@ -4,12 +4,12 @@ import {
   jobOutputs,
   jobStates,
   listJobs,
-  requestJobDeletion,
   resumeJobIfPaused,
   type ListedJob,
 } from "@galaxy-jobs/shared-db";
 import { ApiError, codes } from "../api-error.ts";
 import type { ApiRoutes } from "../api-routes.ts";
+import { endJob } from "../end-job.ts";
 import { parseJobSearch } from "../job-search.ts";
 import { decodeId, jobId, ownedJob } from "../owned.ts";
 import { fullJob, namedDatasets } from "../represent-job.ts";
@@ -115,10 +115,7 @@ export function jobRoutes(api: ApiRoutes, context: WebContext): void {
       const job = await ownedJob(context, caller, params.id);
       if (message !== undefined && !caller.isAdmin)
         throw new ApiError(codes.adminOnly, "message: only administrators can give one");
-      const info = message ?? "Job output deleted by user before job completed.";
-      const result = await requestJobDeletion(database, job.id, info);
-      if (result.outcome === "deleting") context.hints.send(channels.stopRequests, result.handler);
-      return result.outcome === "deleted" || result.outcome === "deleting";
+      return endJob(context, job.id, message);
     },
   );
 

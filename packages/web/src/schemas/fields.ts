@@ -38,15 +38,21 @@ export const moment = z
     /^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?$/,
     "must be a date or a time such as 2026-01-31T12:00:00",
   )
+  .refine((value) => isDay(value.slice(0, 10)), "is no day of the calendar")
   .transform((value) => {
     const iso = value.replace(" ", "T");
     return new Date(/T.*(Z|[+-]\d{2}:?\d{2})$/.test(iso) || !iso.includes("T") ? iso : `${iso}Z`);
   })
-  .refine(
-    (value) => !Number.isNaN(value.getTime()) && value.getUTCFullYear() > 0,
-    "is no time of the calendar",
-  )
+  .refine((value) => !Number.isNaN(value.getTime()), "is no time of the day")
   .meta({ type: "string", example: "2026-01-31T12:00:00" });
+
+/** JavaScript takes the 31st of February for the 3rd of March; PostgreSQL has no year 0. */
+function isDay(day: string): boolean {
+  const midnight = new Date(`${day}T00:00:00Z`);
+  return (
+    !day.startsWith("0000") && !Number.isNaN(midnight.getTime()) && midnight.toISOString().startsWith(day)
+  );
+}
 
 /** One value or several: `?state=ok&state=error`. `values` are all that there are, for the document. */
 export const oneOrMore = <T extends z.ZodType<unknown, string>>(item: T, values?: readonly string[]) =>
