@@ -4,7 +4,7 @@ import { chromiumFlags, findChromium } from "../support/browser.ts";
 import { startGalaxy, type Galaxy } from "../support/galaxy.ts";
 
 describe("the page of the API's description in a browser", function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let galaxy: Galaxy;
   let browser: Browser;
   before(async function () {

@@ -11,7 +11,7 @@ const line = (index: number) => `${String(index).padStart(6, "0")} é`;
 const bytesOf = (lines: number) => lines * Buffer.byteLength(`${line(0)}\n`);
 
 describe("the streams of a job that ends while it is watched", function () {
-  this.timeout(90_000);
+  this.timeout(120_000);
   let galaxy: Galaxy;
   let browser: Browser;
   let folder: string;

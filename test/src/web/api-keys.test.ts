@@ -8,7 +8,7 @@ import {
 } from "../support/api-client.ts";
 
 describe("API keys", function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let shared: SharedGalaxy;
   before(async () => {
     shared = await startSharedGalaxy({ handlers: [] });

@@ -11,7 +11,7 @@ import {
 import { startGalaxy, type Galaxy } from "../support/galaxy.ts";
 
 describe("requests that are wrong", function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let galaxy: Galaxy;
   let client: ApiClient;
   let job: string;

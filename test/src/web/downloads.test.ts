@@ -3,7 +3,7 @@ import { apiClient, must, rawRequest, type ApiClient } from "../support/api-clie
 import { startGalaxy, type Galaxy } from "../support/galaxy.ts";
 
 describe("downloads", function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let galaxy: Galaxy;
   let client: ApiClient;
   before(async () => {

@@ -10,7 +10,7 @@ interface JobEvent {
 }
 
 describe("server-sent events", function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let shared: SharedGalaxy;
   const open: { stop(): void }[] = [];
   before(async () => {

@@ -6,7 +6,7 @@ const json = { "content-type": "application/json" };
 const run = JSON.stringify({ tool_id: "sleep", inputs: { seconds: 0 } });
 
 describe("pages of other sites, with a single user on a loopback address", function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let galaxy: Galaxy;
   before(async () => {
     galaxy = await startGalaxy({ handlers: [] });
@@ -62,7 +62,7 @@ describe("pages of other sites, with a single user on a loopback address", funct
 });
 
 describe("pages of other sites, where people need keys", function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let shared: SharedGalaxy;
   before(async () => {
     shared = await startSharedGalaxy({ handlers: [] });

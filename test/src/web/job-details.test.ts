@@ -3,7 +3,7 @@ import { must, paste, apiClient, submit, type ApiClient } from "../support/api-c
 import { startGalaxy, type Galaxy } from "../support/galaxy.ts";
 
 describe("the details of a job", function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let galaxy: Galaxy;
   let client: ApiClient;
   before(async () => {

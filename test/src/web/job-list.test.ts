@@ -8,7 +8,7 @@ interface Listed {
 }
 
 describe("the list of jobs", function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let shared: SharedGalaxy;
   let other: string;
   const jobs: string[] = [];

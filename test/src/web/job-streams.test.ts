@@ -14,7 +14,7 @@ const lines = (first: number, last: number) =>
 const half = 4_000;
 
 describe("the streams of a job", function () {
-  this.timeout(90_000);
+  this.timeout(120_000);
   let galaxy: Galaxy;
   let client: ApiClient;
   let folder: string;

@@ -19,7 +19,7 @@ import { withDatabase } from "../support/database.ts";
 type Document = any;
 
 describe("the OpenAPI document", function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   const database = withDatabase();
   let shared: SharedGalaxy;
   let document: Document;

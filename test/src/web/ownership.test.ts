@@ -10,7 +10,7 @@ import {
 import { until } from "../support/until.ts";
 
 describe("what belongs to somebody", function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let shared: SharedGalaxy;
   let alice: ApiClient;
   let bob: ApiClient;

@@ -5,7 +5,7 @@ import { startSystemServer, type TestServer } from "../support/servers.ts";
 import { until } from "../support/until.ts";
 
 describe("the readiness of the web tier", function () {
-  this.timeout(90_000);
+  this.timeout(120_000);
   let galaxy: Galaxy;
   let client: ApiClient;
   before(async () => {
@@ -64,7 +64,7 @@ describe("the readiness of the web tier", function () {
 });
 
 describe("the readiness of a web tier whose tools are mapped", function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let galaxy: Galaxy | undefined;
   afterEach(async () => {
     await galaxy?.stop();
@@ -97,7 +97,7 @@ describe("the readiness of a web tier whose tools are mapped", function () {
 });
 
 describe("the readiness of the web tier without its database", function () {
-  this.timeout(90_000);
+  this.timeout(120_000);
   let server: TestServer | undefined;
   let galaxy: Galaxy;
   before(async function () {

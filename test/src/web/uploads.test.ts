@@ -9,7 +9,7 @@ import { until } from "../support/until.ts";
 const limit = 200_000;
 
 describe("uploads as a form", function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let galaxy: Galaxy;
   let client: ApiClient;
   before(async () => {

@@ -38,8 +38,8 @@ export function datasetRoutes(api: ApiRoutes, context: WebContext): void {
       summary: "Your datasets, newest first",
       access: "user",
       query: z.object({
-        limit: wholeNumber({ min: 1, max: 1_000 }).default(500),
-        offset: wholeNumber().default(0),
+        limit: wholeNumber(500, { min: 1, max: 1_000 }),
+        offset: wholeNumber(0),
       }),
       answer: z.array(datasetAnswer),
     },

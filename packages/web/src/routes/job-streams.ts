@@ -6,8 +6,8 @@ import { consoleOutput } from "../schemas/job.ts";
 import { sendStream, streamPart } from "../stream-part.ts";
 import type { WebContext } from "../web-context.ts";
 
-const length = wholeNumber({ max: 1_048_576 }).default(50_000);
-const position = wholeNumber().default(0);
+const length = wholeNumber(50_000, { max: 1_048_576 });
+const position = wholeNumber(0);
 
 /** What a job wrote to its standard output and error (galaxy.md 6.2). */
 export function jobStreamRoutes(api: ApiRoutes, context: WebContext): void {

@@ -42,8 +42,8 @@ const listQuery = z.strictObject({
     .enum(["collection", "admin_job_list"])
     .default("collection")
     .meta({ description: "admin_job_list: of all users; administrators only." }),
-  limit: wholeNumber({ max: 1_000 }).default(500),
-  offset: wholeNumber().default(0),
+  limit: wholeNumber(500, { max: 1_000 }),
+  offset: wholeNumber(0),
 });
 type ListQuery = z.output<typeof listQuery>;
 

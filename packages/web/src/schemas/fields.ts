@@ -21,14 +21,15 @@ export const text = (most: number) =>
 /** A switch in a query. Python's clients write True. */
 export const flag = z.stringbool().meta({ type: "boolean" });
 
-/** A whole number in a query. */
-export function wholeNumber({ min = 0, max = Number.MAX_SAFE_INTEGER }: { min?: number; max?: number } = {}) {
+/** A whole number in a query. `otherwise` is what it is when it is not given. */
+export function wholeNumber(otherwise: number, { min = 0, max = Number.MAX_SAFE_INTEGER } = {}) {
   return z
     .string()
     .regex(/^\d{1,16}$/, "must be a whole number")
     .transform(Number)
     .refine((value) => value >= min && value <= max, `must be from ${min} to ${max}`)
-    .meta({ type: "integer", minimum: min, maximum: max });
+    .default(otherwise)
+    .meta({ type: "integer", minimum: min, maximum: max, default: otherwise });
 }
 
 /** A time in a query; one without a zone is UTC, as the times in answers are. */
