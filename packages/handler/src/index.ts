@@ -30,3 +30,5 @@ export { release } from "./release.ts";
 export { findToolMapping } from "./tool-mapping.ts";
 export { explainJob, type JobExplanation } from "./explain-job.ts";
 export { explainRoute, type RouteStep } from "./explain-route.ts";
+export { LocalRunner, type LocalRunnerOptions } from "./runners/local/local-runner.ts";
+export type { PreparedRun, RecoveredRun, RunEnd, Runner } from "./runners/runner.ts";

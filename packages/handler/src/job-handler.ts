@@ -102,7 +102,7 @@ export class JobHandler implements Service {
   async start(): Promise<void> {
     const { config, database, tags, toolBox } = this.#options;
     const incarnationId = await registerHandler(database, config, tags);
-    const runners = makeRunners(config);
+    const runners = makeRunners(config, (error) => this.events.emit("trouble", { at: "watch", error }));
     const mapper = new DestinationMapper({
       config,
       database,

@@ -27,6 +27,20 @@ export interface RunEnd {
   readonly failure: string | null;
   /** With a failure: its kind; undefined means unknown_error. */
   readonly state?: RunnerState;
+  /** The signal that killed the job's script. */
+  readonly signal?: number;
+  /** What it took, as far as the runner can tell. */
+  readonly usage?: RunUsage;
+}
+
+export interface RunUsage {
+  readonly wallSeconds?: number;
+  /** Of the processes that the job waited for. */
+  readonly userSeconds?: number;
+  readonly systemSeconds?: number;
+  /** Of all its processes. */
+  readonly cpuSeconds?: number;
+  readonly peakMemoryBytes?: number;
 }
 
 /** What a runner finds when it looks for a run it did not start in this process's life. */
