@@ -78,6 +78,8 @@ export class LocalRunner implements Runner {
     const { alive } = runFiles(run.directory);
     const recorded = await this.#recordedEnd(run);
     if (recorded !== undefined) return { found: "ended", end: recorded };
+    // A supervisor that lives in a closed run has only not refused yet.
+    if (await isClosed(run)) return { found: "not-started" };
     // Unless a supervisor has begun meanwhile, from now on none can.
     if (!supervisorLives(alive) && (await closeRun(run))) return { found: "not-started" };
     const supervisor = (await readRecord(run.directory))?.supervisor;
@@ -222,8 +224,12 @@ async function closeRun(run: PreparedRun): Promise<boolean> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return true;
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-    return (await readFile(started, "utf8")) === abandoned;
+    return isClosed(run);
   }
+}
+
+async function isClosed(run: PreparedRun): Promise<boolean> {
+  return (await readFile(runFiles(run.directory).started, "utf8").catch(() => "")) === abandoned;
 }
 
 async function treeOf(run: PreparedRun): Promise<RunTree> {
