@@ -1,5 +1,6 @@
 import { didYouMean, type GalaxyConfig } from "@galaxy-jobs/runtime";
 import {
+  attemptTimes,
   awaitedInputs,
   handlersServing,
   holderOf,
@@ -97,11 +98,9 @@ async function explainUnclaimed(
   config: GalaxyConfig,
   job: JobRow,
 ): Promise<JobExplanation> {
-  if (job.state === "resubmitted" && job.resubmitAfter !== null && job.resubmitAfter > new Date()) {
-    return {
-      code: "delay",
-      reason: withInfo(`the job starts again after ${job.resubmitAfter.toISOString()}`, job.info),
-    };
+  if (job.state === "resubmitted") {
+    const delay = await explainDelay(database, job);
+    if (delay !== undefined) return delay;
   }
   if (await readJobLock(database))
     return { code: "locked", reason: "an administrator has locked the start of jobs (job lock)" };
@@ -110,6 +109,20 @@ async function explainUnclaimed(
     return { code: "message", reason: `a message about the job is on its way to the mules of ${pool}` };
   }
   return explainQueue(database, config, job, job.handler);
+}
+
+/** @returns undefined once the delay is over */
+async function explainDelay(database: Database, job: JobRow): Promise<JobExplanation | undefined> {
+  const left = (job.resubmitAfter!.getTime() - Date.now()) / 1000;
+  if (left <= 0) return undefined;
+  const attempt = await nextAttempt(database, job.id);
+  const where = job.wantedDestination === null ? "" : ` on ${job.wantedDestination}`;
+  const when = `in ${Math.ceil(left)} s (${job.resubmitAfter!.toISOString()})`;
+  return { code: "delay", reason: withInfo(`attempt ${attempt} starts ${when}${where}`, job.info) };
+}
+
+async function nextAttempt(database: Database, jobId: number): Promise<number> {
+  return (await attemptTimes(database, jobId)).attempt;
 }
 
 /** Assigned to a name or tag, and nobody has taken it. */
@@ -127,9 +140,10 @@ async function explainQueue(
     const ahead = await jobsAhead(database, job);
     const who = live.map(({ serverName, jobsInHand }) => `${serverName} (${jobsInHand} jobs in hand)`);
     const place = ahead === 0 ? "the job is the next" : `${ahead} jobs are ahead of it`;
+    const again = job.state === "resubmitted" ? `attempt ${await nextAttempt(database, job.id)} ` : "";
     return {
       code: "queue",
-      reason: `waits for ${live.length === 1 ? "handler" : "one of the handlers"} ${who.join(", ")}; ${place}`,
+      reason: `${again}waits for ${live.length === 1 ? "handler" : "one of the handlers"} ${who.join(", ")}; ${place}`,
     };
   }
   const last = serving.toSorted((a, b) => b.seen.getTime() - a.seen.getTime())[0];

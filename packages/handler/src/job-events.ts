@@ -12,7 +12,21 @@ export interface JobEventMap {
   rule_said: [{ destination: string; line: string }];
   started: [{ job: number; fence: number; externalId: string }];
   ended: [{ job: number; fence: number; state: string; exitCode: number | null; info: string | null }];
+  resubmitted: [
+    {
+      job: number;
+      fence: number;
+      /** That failed. */
+      attempt: number;
+      cause: string;
+      destination: string;
+      handler: string;
+      /** Seconds. */
+      delay: number;
+    },
+  ];
   paused: [{ job: number; info: string }];
+  over_limit: [{ job: number; fence: number; info: string }];
   adopted: [{ job: number; found: string }];
   released: [{ jobs: number }];
   /** Somebody else owns the job now, or it was deleted: this process let go of it. */
@@ -38,7 +52,9 @@ const names: readonly (keyof JobEventMap)[] = [
   "rule_said",
   "started",
   "ended",
+  "resubmitted",
   "paused",
+  "over_limit",
   "adopted",
   "released",
   "let_go",

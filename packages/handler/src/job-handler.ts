@@ -27,9 +27,11 @@ import type { PreparedRun, RunEnd } from "./runners/runner.ts";
 import { admit, toolGoneInfo, type Admission } from "./stages/admit.ts";
 import { claim } from "./stages/claim.ts";
 import { cleanUp } from "./stages/clean-up.ts";
-import { fail, finish } from "./stages/finish.ts";
+import { fail, finish, readEnding } from "./stages/finish.ts";
+import { RunMonitor } from "./stages/monitor.ts";
 import { prepare, type Preparation } from "./stages/prepare.ts";
 import { recover } from "./stages/recover.ts";
+import { resubmit } from "./stages/resubmit.ts";
 import { run } from "./stages/run.ts";
 import { runnerOf } from "./stages/runner-of.ts";
 import { sendOn } from "./stages/send-on.ts";
@@ -79,6 +81,7 @@ export class JobHandler implements Service {
   readonly #stops: Loop;
   readonly #limited: boolean;
   #gate: QueueGate | undefined;
+  #monitor: RunMonitor | undefined;
   #slotHint: NodeJS.Timeout | undefined;
   #context: HandlerContext | undefined;
   #listeners: { unlisten(): Promise<void> }[] = [];
@@ -95,7 +98,8 @@ export class JobHandler implements Service {
       onError: onError("heartbeat"),
     });
     const offers = new Loop({ name: "offers", work: () => this.#offerRound(), onError: onError("offer") });
-    this.#loops = [heartbeats, this.#stops, offers, this.#claims];
+    const limits = new Loop({ name: "limits", work: () => this.#limitRound(), onError: onError("monitor") });
+    this.#loops = [heartbeats, this.#stops, limits, offers, this.#claims];
     logJobEvents(this.events, options.logger);
   }
 
@@ -122,6 +126,7 @@ export class JobHandler implements Service {
       untilWritten: (at, job, write) => this.#untilWritten(at, job, write),
     };
     this.#gate = new QueueGate(this.#context, (error) => this.events.emit("trouble", { at: "queue", error }));
+    this.#monitor = new RunMonitor(this.#context);
     this.events.emit("registered", { incarnation: incarnationId, tags });
     if (config.enableJobRecovery) await this.#recover();
     await this.#gate.start();
@@ -202,6 +207,11 @@ export class JobHandler implements Service {
       await runnerOf(context, hand.run.destination.runner).stop(hand.run);
     }
     return stopPoll;
+  }
+
+  async #limitRound(): Promise<number> {
+    await this.#monitor!.look();
+    return this.#context!.config.jobRunnerMonitorSleep * 1000;
   }
 
   async #heartbeatRound(): Promise<number> {
@@ -337,15 +347,22 @@ export class JobHandler implements Service {
     tool: Tool | undefined,
     ended: Promise<RunEnd>,
   ): Promise<void> {
-    const end = await Promise.race([ended, aborted(this.#stopping.signal)]);
+    const watched = this.#monitor!.watch(hand.job, hand.run!, tool, ended);
+    const end = await Promise.race([watched, aborted(this.#stopping.signal)]);
     if (end === undefined) return;
     const prepared = hand.run!;
     if (tool === undefined) {
       await fail(context, context.database, hand.job, { info: toolGoneInfo });
       return;
     }
+    const ending = await readEnding(hand.job, prepared, end);
+    const next = await context.untilWritten("resubmit", hand.job.id, () =>
+      resubmit(context, context.database, hand.job, prepared, ending),
+    );
+    if (next === "lost") return this.#letGo(context, hand);
+    if (next === "resubmitted") return cleanUp(context, prepared, "error");
     const state = await context.untilWritten("collect", hand.job.id, () =>
-      finish(context, context.database, hand.job, tool, prepared, end),
+      finish(context, context.database, hand.job, tool, prepared, ending),
     );
     if (state === undefined) return this.#letGo(context, hand);
     await cleanUp(context, prepared, state);
@@ -374,11 +391,13 @@ export class JobHandler implements Service {
   /** Puts a job in hand for as long as its pipeline lasts. One job's trouble touches no other. */
   #take(job: JobRow, pipeline: (hand: JobInHand) => Promise<void>): void {
     let hand: JobInHand;
-    const done = Promise.resolve()
+    // A job that this handler has just put back, and takes again, still has the last steps of its earlier attempt to go.
+    const before = this.#inHand.get(job.id)?.done ?? Promise.resolve();
+    const done = before
       .then(() => pipeline(hand))
       .catch((error: unknown) => this.#onTrouble(hand, error))
       .finally(() => {
-        this.#inHand.delete(job.id);
+        if (this.#inHand.get(job.id) === hand) this.#inHand.delete(job.id);
         this.#gate!.leave(job.id);
         this.#claims.wake();
         this.#hintSlots();

@@ -1,5 +1,11 @@
 import { Loop, type Destination, type Service } from "@galaxy-jobs/runtime";
-import { explainWaitIfClaimed, jobsWithLostInputs, readJobLock, type JobRow } from "@galaxy-jobs/shared-db";
+import {
+  explainWaitIfClaimed,
+  inDispatchOrder,
+  jobsWithLostInputs,
+  readJobLock,
+  type JobRow,
+} from "@galaxy-jobs/shared-db";
 import type { HandlerContext } from "./handler-context.ts";
 import { queue, type QueueCandidate } from "./stages/queue.ts";
 
@@ -31,7 +37,7 @@ interface Waiting {
 
 /**
  * Where claimed jobs wait for their turn: for a worker of their runner, for the limits of job_conf, for a rule that is not
- * ready, for the job lock to be lifted. All that wait are looked at together, in the order of their ids, at each tick and
+ * ready, for the job lock to be lifted. All that wait are looked at together, resubmitted ones first and then in the order of their ids, at each tick and
  * whenever something may have become free.
  */
 export class QueueGate implements Service {
@@ -183,7 +189,7 @@ export class QueueGate implements Service {
       .flatMap(({ job, destination, destinationReason }) =>
         destination === undefined ? [] : [{ job, destination, destinationReason }],
       )
-      .toSorted((a, b) => a.job.id - b.job.id);
+      .toSorted((a, b) => inDispatchOrder(a.job, b.job));
     if (candidates.length === 0) return;
     const result = await queue(this.#context, this.#context.database, candidates, this.#freeWorkers());
     for (const { job, destination } of candidates) {

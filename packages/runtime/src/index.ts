@@ -36,6 +36,8 @@ export { readDynamicRule } from "./config/dynamic-rule.ts";
 export type { BurstState, DynamicRule, HashKey, RuleFault } from "./config/dynamic-rule.ts";
 export type { ResourceField } from "./config/resource-fields.ts";
 export { DEFAULT_JOB_CONFIG } from "./config/job-config.ts";
+export { evaluateResubmitExpression, holds, type FailureFacts } from "./resubmit-expression/evaluate.ts";
+export { parseResubmitExpression, ResubmitExpressionError } from "./resubmit-expression/parse.ts";
 export { isLoopback } from "./config/web-config.ts";
 
 export { parseDatabaseConnection } from "./database-connection.ts";

@@ -26,6 +26,7 @@ export * from "./queries/pause-job.ts";
 export * from "./queries/register-incarnation.ts";
 export * from "./queries/release-dependents.ts";
 export * from "./queries/requeue-job.ts";
+export * from "./queries/resubmit-job.ts";
 export * from "./queries/release-jobs.ts";
 export * from "./queries/datasets.ts";
 export * from "./queries/histories.ts";

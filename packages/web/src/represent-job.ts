@@ -1,7 +1,15 @@
-import { jobHistory, jobInputs, jobOutputs, type JobOutput, type JobRow } from "@galaxy-jobs/shared-db";
+import {
+  earlierAttempts,
+  jobHistory,
+  jobInputs,
+  jobOutputs,
+  type JobAttempt,
+  type JobOutput,
+  type JobRow,
+} from "@galaxy-jobs/shared-db";
 import type { z } from "zod";
 import { jobSummary, time } from "./represent.ts";
-import type { fullJobAnswer, jobMetric, namedDataset } from "./schemas/job.ts";
+import type { fullJobAnswer, jobAttempt, jobMetric, namedDataset } from "./schemas/job.ts";
 import type { WebContext } from "./web-context.ts";
 
 /** A job with all that is known of it (galaxy.md 6.2, full=true). */
@@ -11,10 +19,11 @@ export async function fullJob(
   isAdmin: boolean,
 ): Promise<z.infer<typeof fullJobAnswer>> {
   const { database, ids } = context;
-  const [inputs, outputs, history] = await Promise.all([
+  const [inputs, outputs, history, attempts] = await Promise.all([
     jobInputs(database, job.id),
     jobOutputs(database, job.id),
     jobHistory(database, job.id),
+    earlierAttempts(database, job.id),
   ]);
   const reference = ({ id, uuid }: { id: number; uuid: string }) => ({
     src: "hda" as const,
@@ -52,6 +61,23 @@ export async function fullJob(
       create_time: time(createTime),
       message: info,
     })),
+    attempts: attempts.map((attempt) => representAttempt(attempt, isAdmin)),
+  };
+}
+
+function representAttempt(attempt: JobAttempt, isAdmin: boolean): z.infer<typeof jobAttempt> {
+  return {
+    attempt: attempt.attempt,
+    handler: attempt.handler,
+    destination_id: attempt.destinationId,
+    cause: attempt.cause,
+    info: attempt.info,
+    exit_code: attempt.exitCode,
+    start_time: time(attempt.startTime),
+    end_time: time(attempt.endTime),
+    tool_stdout: attempt.toolStdout,
+    tool_stderr: attempt.toolStderr,
+    ...(isAdmin ? { job_runner_name: attempt.jobRunnerName, external_id: attempt.jobRunnerExternalId } : {}),
   };
 }
 

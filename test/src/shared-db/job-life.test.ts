@@ -2,7 +2,9 @@ import { randomUUID } from "node:crypto";
 import { expect } from "chai";
 import {
   adoptJobsOfName,
+  attemptTimes,
   claimJobsSkippingLocked,
+  earlierAttempts,
   endIncarnation,
   enqueueJobsIfClaimed,
   finishJobIfOwned,
@@ -15,6 +17,7 @@ import {
   registerIncarnation,
   releaseJobsIfNew,
   requestJobDeletion,
+  resubmitJobIfOwned,
   resumeJobIfPaused,
   ServerNameTakenError,
   type Database,
@@ -239,6 +242,73 @@ for (const which of ["embedded", "system"] as const) {
       expect(await resumeJobIfPaused(database.sql, next.id)).to.deep.equal([next.id, last.id]);
       expect(await states(next.id)).to.deep.equal(["waiting", "paused", "new"]);
       expect(await states(last.id)).to.deep.equal(["waiting", "paused", "waiting"]);
+    });
+
+    it("put a failed job back, keep its attempt, and give it out before new ones when its delay is over", async () => {
+      const failing = await submit();
+      const incarnation = await handler("handler0");
+      const [job] = await claimWith(incarnation, "handler0");
+      await run(database.sql, job!);
+      const { outputs: _, ...attempt } = finished(job!, [], "error");
+      const next = {
+        cause: "tool_detected_failure",
+        failure: "Exit code 1",
+        destination: "big",
+        handler: null,
+      };
+      const again = { ...attempt, ...next, exitCode: 1, info: "it failed" };
+      const times = await attemptTimes(database.sql, failing.id);
+      expect(times.attempt).to.equal(1);
+      expect(times.secondsSinceQueued).to.be.within(0, 60);
+      const waitsForIt = await submit([failing.outputs[0]!.id]);
+      expect(await resubmitJobIfOwned(database.sql, { ...again, delay: 3600 })).to.equal("_default_");
+      expect(await resubmitJobIfOwned(database.sql, { ...again, delay: 0 }), "only once").to.equal(undefined);
+      expect(await finishJobIfOwned(database.sql, finished(job!, [])), "no end any more").to.equal(false);
+      expect(await states(failing.id)).to.deep.equal(["new", "queued", "running", "resubmitted"]);
+      expect(await states(waitsForIt.id), "it has not ended").to.deep.equal(["waiting"]);
+      const [row] = await database.sql<JobRow[]>`select * from job where id = ${failing.id}`;
+      expect(row).to.include({
+        incarnationId: null,
+        runFence: null,
+        startTime: null,
+        wantedDestination: "big",
+      });
+      expect(await earlierAttempts(database.sql, failing.id)).to.have.lengthOf(1);
+      expect((await earlierAttempts(database.sql, failing.id))[0]).to.include({
+        attempt: 1,
+        handler: "handler0",
+        destinationId: "local",
+        cause: "tool_detected_failure",
+        exitCode: 1,
+        toolStdout: "nul�here",
+      });
+
+      const fresh = await submit();
+      expect((await claimWith(incarnation, "handler0", 1)).map(({ id }) => id)).to.deep.equal([fresh.id]);
+      const fresher = await submit();
+      await database.sql`update job set resubmit_after = now() where id = ${failing.id}`;
+      expect((await claimWith(incarnation, "handler0", 1)).map(({ id }) => id)).to.deep.equal([failing.id]);
+      expect((await claimWith(incarnation, "handler0", 5)).map(({ id }) => id)).to.deep.equal([fresher.id]);
+      expect((await attemptTimes(database.sql, failing.id)).attempt).to.equal(2);
+    });
+
+    it("give resubmitted jobs out without a look at the ready window", async () => {
+      await submit();
+      const incarnation = await handler("handler0");
+      const [user] = await database.sql<{ id: number }[]>`
+        insert into galaxy_user (email, username) values ('a@b', 'a') returning id`;
+      await database.sql`update job set user_id = ${user!.id}`;
+      const claimPast = () =>
+        claimJobsSkippingLocked(database.sql, {
+          incarnationId: incarnation,
+          serverName: "handler0",
+          tags: ["_default_"],
+          limit: 1,
+          exceptUsers: [user!.id],
+        });
+      expect(await claimPast()).to.deep.equal([]);
+      await database.sql`update job set state = 'resubmitted', resubmit_after = now()`;
+      expect(await claimPast()).to.have.lengthOf(1);
     });
 
     it("refuse a second live process with the same server name", async () => {

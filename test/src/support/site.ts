@@ -55,17 +55,21 @@ export interface Span {
   readonly job: number;
 }
 
+/** It sleeps; or, if it is gated, waits for `openGate`; or does what its own command says. */
+export interface SiteTool {
+  readonly id: string;
+  readonly seconds?: number;
+  readonly gated?: boolean;
+  /** Lines of shell. */
+  readonly command?: string;
+  readonly outputs?: readonly Record<string, unknown>[];
+}
+
 export interface SitePlan {
   readonly handlers: readonly HandlerPlan[];
   readonly jobConf: Record<string, unknown>;
-  /** Tools of the site; each appends its job's number to the record, then sleeps. A gated one waits for `openGate` instead. */
-  readonly tools: readonly {
-    readonly id: string;
-    readonly seconds?: number;
-    readonly gated?: boolean;
-    /** Instead of all that. */
-    readonly command?: string;
-  }[];
+  /** Tools of the site; each appends its job's number to the record. */
+  readonly tools: readonly SiteTool[];
   /** Modules of job_rules_directory by file name. */
   readonly rules?: Readonly<Record<string, string>>;
   readonly galaxy?: Record<string, unknown>;
@@ -80,12 +84,11 @@ export async function makeSite(plan: SitePlan): Promise<Site> {
   const gate = join(folder, "gate");
   const spans = join(folder, "spans");
   await writeFile(spans, "");
-  for (const { id, seconds, gated = false, command: own } of plan.tools) {
-    const usual = gated
+  for (const { id, seconds, gated = false, command: own, outputs = [] } of plan.tools) {
+    const command = gated
       ? gatedCommand(record, spans, gate)
-      : `dirname "$PWD" >> '${record}'; sleep ${seconds ?? 0}`;
-    const command = own ?? usual;
-    await writeFile(join(folder, "tools", `${id}.yml`), tool(id, command));
+      : `dirname "$PWD" >> '${record}'; ${own ?? `sleep ${seconds ?? 0}`}`;
+    await writeFile(join(folder, "tools", `${id}.yml`), tool(id, command, outputs));
   }
   if (plan.rules !== undefined) await mkdir(join(folder, "rules"));
   for (const [name, text] of Object.entries(plan.rules ?? {}))
@@ -236,14 +239,14 @@ function gatedCommand(record: string, spans: string, gate: string): string {
   return `dirname "$PWD" >> '${record}'; ${write("start")}; while [ -e '${spans}' ] && [ ! -e '${gate}' ]; do sleep 0.05; done; sleep 0.05; ${write("end")}`;
 }
 
-function tool(id: string, command: string): string {
+function tool(id: string, command: string, outputs: readonly Record<string, unknown>[]): string {
   return `class: GalaxyUserTool
 id: ${id}
 name: ${id}
 version: "1.0"
 shell_command: |
-  ${command}
+  ${command.replaceAll("\n", "\n  ")}
 inputs: []
-outputs: []
+outputs: ${JSON.stringify(outputs)}
 `;
 }

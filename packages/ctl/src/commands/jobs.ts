@@ -1,6 +1,7 @@
 import type { Argv } from "yargs";
 import { explainJob } from "@galaxy-jobs/handler";
 import {
+  earlierAttempts,
   browseJobs,
   channels,
   findJob,
@@ -70,14 +71,21 @@ async function show(args: JobArguments): Promise<void> {
     const job = await findJob(database, id);
     if (job === undefined) throw new Error(`there is no job ${args.id}`);
     const history = await jobHistory(database, id);
+    const attempts = await earlierAttempts(database, id);
     if (args.json === true) {
-      process.stdout.write(`${JSON.stringify({ ...job, history }, undefined, 2)}\n`);
+      process.stdout.write(`${JSON.stringify({ ...job, attempts, history }, undefined, 2)}\n`);
       return;
     }
     for (const [key, value] of Object.entries(job)) {
       if (value === null) continue;
       const text = typeof value === "object" && !(value instanceof Date) ? JSON.stringify(value) : value;
       process.stdout.write(`${key.padEnd(20)} ${cell(text)}\n`);
+    }
+    for (const { attempt, destinationId, handler, exitCode, cause, info } of attempts) {
+      const exit = exitCode === null ? "no exit code" : `exit code ${exitCode}`;
+      process.stdout.write(
+        `attempt ${attempt} on ${destinationId} (${handler}): ${exit}, ${cause}: ${cell(info)}\n`,
+      );
     }
     for (const { createTime, state, info } of history) {
       process.stdout.write(`${createTime.toISOString()} ${state} ${cell(info)}\n`);

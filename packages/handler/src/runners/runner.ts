@@ -11,13 +11,18 @@ export interface PreparedRun {
 
 /**
  * Why a run did not end by itself, as Galaxy's runners name it; the conditions of resubmission rules ask for it (galaxy.md 3.8).
+ * `walltime_reached` is a destination's or cluster's own limit, `global_walltime_reached` that of job_conf.
  */
-export type RunnerState =
-  | "walltime_reached"
-  | "memory_limit_reached"
-  | "output_size_limit"
-  | "job_output_not_returned_from_cluster"
-  | "unknown_error";
+export const runnerStates = [
+  "walltime_reached",
+  "global_walltime_reached",
+  "memory_limit_reached",
+  "output_size_limit",
+  "job_output_not_returned_from_cluster",
+  "unknown_error",
+] as const;
+
+export type RunnerState = (typeof runnerStates)[number];
 
 /** How a run ended, read from its own exit record. */
 export interface RunEnd {

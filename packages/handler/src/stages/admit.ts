@@ -10,6 +10,7 @@ import {
 } from "@galaxy-jobs/shared-db";
 import type { Tool } from "@galaxy-jobs/tools";
 import type { HandlerContext } from "../handler-context.ts";
+import { clockTime } from "../limits/run-limits.ts";
 
 /** Whether a claimed job may go on (galaxy.md 4.5). */
 export type Admission =
@@ -46,13 +47,6 @@ async function overTotalWalltime(
   if (used < seconds) return undefined;
   return (
     `Execution of this dataset's job is paused because the jobs of the last ${windowDays} days ran ` +
-    `${hours(used)} of ${hours(seconds)} allowed (total_walltime). Resume it later.`
+    `${clockTime(used)} of ${clockTime(seconds)} allowed (total_walltime). Resume it later.`
   );
-}
-
-/** Seconds as HH:MM:SS. */
-function hours(seconds: number): string {
-  const whole = Math.floor(seconds);
-  const parts = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
-  return parts.map((part) => String(part).padStart(2, "0")).join(":");
 }

@@ -11,11 +11,45 @@ import { checkExit, type Tool } from "@galaxy-jobs/tools";
 import type { HandlerContext } from "../handler-context.ts";
 import { jobFiles } from "../job-directory.ts";
 import { collectOutput } from "../outputs.ts";
-import type { PreparedRun, RunEnd } from "../runners/runner.ts";
+import type { PreparedRun, RunEnd, RunnerState } from "../runners/runner.ts";
 import { readStream } from "../streams.ts";
 
+/** Why a job failed: what its runner says, or what its tool's exit says. */
+export type FailureCause = RunnerState | "tool_detected_failure";
+
+/** What a run left behind, and how it is judged. */
+export interface Ending {
+  readonly state: "ok" | "error";
+  /** Of an error. */
+  readonly cause: FailureCause | null;
+  readonly info: string | null;
+  readonly exitCode: number | null;
+  readonly messages: readonly JobMessage[];
+  readonly streams: {
+    readonly toolStdout: string;
+    readonly toolStderr: string;
+    readonly jobStdout: string;
+    readonly jobStderr: string;
+  };
+}
+
+/** Reads the streams of a run and judges its end (galaxy.md 4.9). */
+export async function readEnding(job: JobRow, run: PreparedRun, end: RunEnd): Promise<Ending> {
+  const files = jobFiles(run.directory, job.id);
+  const [toolStdout, toolStderr, jobStdout, jobStderr] = await Promise.all(
+    [files.toolStdout, files.toolStderr, files.jobStdout, files.jobStderr].map(readStream),
+  );
+  const streams = {
+    toolStdout: toolStdout!,
+    toolStderr: toolStderr!,
+    jobStdout: jobStdout!,
+    jobStderr: jobStderr!,
+  };
+  return { ...judge(end, streams.toolStdout, streams.toolStderr), exitCode: end.exitCode, streams };
+}
+
 /**
- * Reads what a run left behind and writes the job's end: exit code, streams, outputs, final state (galaxy.md 4.9, 4.10).
+ * Collects the outputs of a run and writes the job's end: exit code, streams, outputs, final state (galaxy.md 4.10).
  * @returns the final state, or undefined when the job is no longer this handler's
  */
 export async function finish(
@@ -24,38 +58,29 @@ export async function finish(
   job: JobRow,
   tool: Tool,
   run: PreparedRun,
-  end: RunEnd,
+  ending: Ending,
 ): Promise<"ok" | "error" | undefined> {
-  const files = jobFiles(run.directory, job.id);
-  const [toolStdout, toolStderr, jobStdout, jobStderr] = await Promise.all(
-    [files.toolStdout, files.toolStderr, files.jobStdout, files.jobStderr].map(readStream),
-  );
-  const verdict = judge(end, toolStdout!, toolStderr!);
+  const { working } = jobFiles(run.directory, job.id);
   const outputs: FinishedOutput[] = [];
   for (const output of await jobOutputs(database, job.id)) {
     const source = tool.outputs.find(({ name }) => name === output.outputName);
     const collected = await collectOutput({
       output,
-      working: files.working,
+      working,
       fromWorkDir: source?.from_work_dir,
       fileDirectory: context.config.fileDirectory,
     });
-    outputs.push(
-      verdict.state === "error" ? { ...collected, state: "error", info: verdict.info } : collected,
-    );
+    outputs.push(ending.state === "error" ? { ...collected, state: "error", info: ending.info } : collected);
   }
-  const missing = verdict.state === "ok" ? outputs.filter(({ state }) => state === "error") : [];
+  const missing = ending.state === "ok" ? outputs.filter(({ state }) => state === "error") : [];
   const finished: FinishedJob = {
     id: job.id,
     fence: job.fence,
-    state: missing.length > 0 ? "error" : verdict.state,
-    info: missing.length > 0 ? missing.map(({ info }) => info).join(" ") : verdict.info,
-    exitCode: end.exitCode,
-    messages: verdict.messages,
-    toolStdout: toolStdout!,
-    toolStderr: toolStderr!,
-    jobStdout: jobStdout!,
-    jobStderr: jobStderr!,
+    state: missing.length > 0 ? "error" : ending.state,
+    info: missing.length > 0 ? missing.map(({ info }) => info).join(" ") : ending.info,
+    exitCode: ending.exitCode,
+    messages: ending.messages,
+    ...ending.streams,
     traceback: null,
     outputs,
   };
@@ -116,18 +141,20 @@ function judge(
   end: RunEnd,
   stdout: string,
   stderr: string,
-): { state: "ok" | "error"; info: string | null; messages: JobMessage[] } {
-  if (end.failure !== null)
-    return { state: "error", info: end.failure, messages: [{ type: "lost", desc: end.failure }] };
-  if (end.exitCode === null) {
-    const info = "The job ended without an exit code.";
-    return { state: "error", info, messages: [{ type: "lost", desc: info }] };
+): Pick<Ending, "state" | "cause" | "info" | "messages"> {
+  const failure = end.failure ?? (end.exitCode === null ? "The job ended without an exit code." : null);
+  if (failure !== null) {
+    const cause = end.state ?? "unknown_error";
+    const type = cause === "unknown_error" ? "lost" : cause;
+    return { state: "error", cause, info: failure, messages: [{ type, desc: failure }] };
   }
-  const { state, messages } = checkExit({ exitCode: end.exitCode, stdout, stderr });
+  const { state, messages } = checkExit({ exitCode: end.exitCode!, stdout, stderr });
   const fatal = messages.map(({ desc }) => desc).join("; ");
+  const failed = state === "error";
   return {
     state,
-    info: state === "error" ? fatal || `Exit code ${end.exitCode}` : null,
+    cause: failed ? "tool_detected_failure" : null,
+    info: failed ? fatal || `Exit code ${end.exitCode}` : null,
     messages: [...messages],
   };
 }

@@ -61,14 +61,15 @@ export async function queue(
   if (!hasConcurrencyLimits(config)) return enqueue(database, candidates, (one) => refuse(undefined, one));
   const requests = candidates.map(requestOf);
   return database.begin(async (sql) => {
-    await lockLimits(sql, limitScopes(config, requests));
-    const book = new LimitBook(
-      config,
-      await countActiveJobs(sql, {
+    // Sent together: while the limits are locked, others wait for each answer.
+    const [, active] = await Promise.all([
+      lockLimits(sql, limitScopes(config, requests)),
+      countActiveJobs(sql, {
         users: [...new Set(requests.flatMap(({ userId }) => (userId === null ? [] : [userId])))],
         destinations: countedDestinations(config, requests),
       }),
-    );
+    ]);
+    const book = new LimitBook(config, active);
     return enqueue(sql, candidates, (one) => refuse(book, one));
   });
 }

@@ -69,8 +69,12 @@ async function recoverOne(
       await cleanUp(context, run, "deleted");
       return undefined;
     case "lost":
-      await fail(context, database, job, { info: recovered.reason });
-      return undefined;
+      return {
+        job,
+        tool: context.toolBox().get(job.toolId, job.toolVersion),
+        run,
+        ended: Promise.resolve({ exitCode: null, failure: recovered.reason, state: "unknown_error" }),
+      };
     case "running":
       await markRunning(database, job, recovered.externalId);
       return { job, tool: context.toolBox().get(job.toolId, job.toolVersion), run, ended: recovered.ended };

@@ -1,5 +1,6 @@
 import type { RuleFault } from "./dynamic-rule.ts";
 import type { CleanupJob } from "./galaxy-config.ts";
+import { duration } from "./job-config/limits.ts";
 import { choice, flag, number, text, WrongValue } from "./option-kinds.ts";
 
 /** The parameters of a destination that mean something to the handler itself; the rest go to the runner (galaxy.md 3.5). */
@@ -11,6 +12,8 @@ export interface DestinationSettings {
   /** Overrules galaxy.yml. */
   readonly cleanupJob?: CleanupJob;
   readonly requireContainer: boolean;
+  /** Ours: seconds that a run may take there, whatever its runner; takes the place of the limit of job_conf. */
+  readonly walltime?: number;
 }
 
 const cleanupJob = choice(["always", "onsuccess", "never"] as const);
@@ -39,11 +42,13 @@ export function readDestinationSettings(params: Readonly<Record<string, unknown>
   };
   const tmpDir = get("tmp_dir", readTmpDir);
   const cleanup = get("cleanup_job", (raw) => cleanupJob.read(raw));
+  const walltime = get("walltime", (raw) => duration.read(raw));
   return {
     settings: {
       localSlots: get("local_slots", (raw) => localSlots.read(raw)) ?? 1,
       ...(tmpDir === undefined || tmpDir === false ? {} : { tmpDir }),
       ...(cleanup === undefined ? {} : { cleanupJob: cleanup }),
+      ...(walltime === undefined ? {} : { walltime }),
       requireContainer: get("require_container", (raw) => flag.read(raw)) ?? false,
     },
     faults,

@@ -1,5 +1,6 @@
 import { anything, choice, flag, list, number, text, WrongValue } from "./option-kinds.ts";
 import type { OptionKind } from "./option-kinds.ts";
+import { resubmitCondition } from "./job-config/resubmit.ts";
 
 /** A server name ends up in job.handler, which holds 255 characters, and in file names. */
 const serverName: OptionKind<string> = {
@@ -74,7 +75,7 @@ export const GALAXY_OPTIONS = {
   enable_job_recovery: flag,
   track_jobs_in_database: flag,
   cache_user_job_count: flag,
-  default_job_resubmission_condition: text,
+  default_job_resubmission_condition: resubmitCondition,
   environment_setup_file: text,
   /** Ours: the folder of the rule modules of dynamic destinations. */
   job_rules_directory: text,

@@ -15,7 +15,8 @@ export interface ClaimRequest {
 }
 
 /**
- * Takes unclaimed new jobs, oldest first, for one handler: those assigned to its name or to one of its tags
+ * Takes unclaimed jobs for one handler: those assigned to its name or to one of its tags. First resubmitted ones whose delay is
+ * over, without a look at the ready window (galaxy.md 3.8), then new ones, oldest first
  * (galaxy.md 2.4; the stamp of incarnation and fence is ours, DESIGN.md promise 1). Rows that another handler is taking at
  * the moment are passed over, so any number of handlers share a pool without waiting for each other. Nothing is taken while
  * the job lock is on.
@@ -35,21 +36,31 @@ export function claimJobsSerializably(database: Database, request: ClaimRequest)
 
 async function claimJobs(sql: Sql, request: ClaimRequest, locking: ReturnType<Sql>): Promise<JobRow[]> {
   const { exceptUsers = [], exceptTools = [] } = request;
+  const unclaimed = sql`
+    incarnation_id is null and handler = any(${sql.array([request.serverName, ...request.tags])})
+    and not exists (select from instance_setting where name = 'job_lock' and value = 'true')
+    ${exceptTools.length === 0 ? sql`` : sql`and tool_id <> all(${sql.array([...exceptTools])})`}`;
   const rows = await sql<JobRow[]>`
-    update job set handler = ${request.serverName}, incarnation_id = ${request.incarnationId}, fence = fence + 1, update_time = now()
-    where id = any(array(
-      select id from job
-      where state in ('new', 'resubmitted') and incarnation_id is null
-        and handler = any(${sql.array([request.serverName, ...request.tags])})
-        and (state = 'new' or resubmit_after <= now())
-        and not exists (select from instance_setting where name = 'job_lock' and value = 'true')
-        ${exceptUsers.length === 0 ? sql`` : sql`and (user_id is null or user_id <> all(${sql.array([...exceptUsers], bigintOid)}))`}
-        ${exceptTools.length === 0 ? sql`` : sql`and tool_id <> all(${sql.array([...exceptTools])})`}
-      order by id
+    with due as (
+      select id from job where state = 'resubmitted' and resubmit_after <= now() and ${unclaimed}
+      order by resubmit_after, id
       limit ${request.limit}
       ${locking}
-    ))
+    ), fresh as (
+      select id from job where state = 'new' and ${unclaimed}
+        ${exceptUsers.length === 0 ? sql`` : sql`and (user_id is null or user_id <> all(${sql.array([...exceptUsers], bigintOid)}))`}
+      order by id
+      limit ${request.limit} - (select count(*) from due)
+      ${locking}
+    )
+    update job set handler = ${request.serverName}, incarnation_id = ${request.incarnationId}, fence = fence + 1, update_time = now()
+    where id = any(array(select id from due union all select id from fresh))
     and state in ('new', 'resubmitted') and incarnation_id is null
     returning *`;
-  return [...rows].toSorted((a, b) => a.id - b.id);
+  return [...rows].toSorted(inDispatchOrder);
+}
+
+/** Resubmitted jobs before new ones. */
+export function inDispatchOrder(a: JobRow, b: JobRow): number {
+  return Number(b.state === "resubmitted") - Number(a.state === "resubmitted") || a.id - b.id;
 }

@@ -24,11 +24,15 @@ export async function handlersServing(sql: Sql, name: string): Promise<ServingHa
     order by h.server_name, (h.end_time is null) desc, h.id desc`;
 }
 
-/** Unclaimed jobs that come before one in its queue; counting stops at 10,000. */
+/** Unclaimed jobs that come before one in its queue: resubmitted ones whose delay is over, then new ones; counting stops at 10,000. */
 export async function jobsAhead(sql: Sql, job: JobRow): Promise<number> {
   const [row] = await sql<{ count: number }[]>`
     select count(*)::int as count from (
-      select from job where handler = ${job.handler} and state in ('new', 'resubmitted') and incarnation_id is null and id < ${job.id}
+      select from job where handler = ${job.handler} and state = 'resubmitted' and incarnation_id is null
+        and resubmit_after <= ${job.state === "resubmitted" ? job.resubmitAfter : sql`now()`} and id <> ${job.id}
+      union all
+      select from job where handler = ${job.handler} and state = 'new' and incarnation_id is null and id < ${job.id}
+        and ${job.state !== "resubmitted"}
       limit 10000
     ) as ahead`;
   return row!.count;

@@ -56,6 +56,23 @@ export const jobMetric = z
 
 const datasetsByName = z.record(z.string(), datasetReference.extend({ uuid: z.string() }));
 
+export const jobAttempt = z
+  .strictObject({
+    attempt: z.int(),
+    handler: z.string(),
+    destination_id: z.string().nullable(),
+    cause: z.string().meta({ description: "As conditions of resubmission name it." }),
+    info: z.string().nullable(),
+    exit_code: z.int().nullable(),
+    start_time: time.nullable(),
+    end_time: time,
+    tool_stdout: z.string().nullable(),
+    tool_stderr: z.string().nullable(),
+    job_runner_name: z.string().nullable().optional(),
+    external_id: z.string().nullable().optional(),
+  })
+  .meta({ id: "JobAttempt" });
+
 export const fullJobAnswer = jobSummaryAnswer
   .extend({
     params: z.record(z.string(), z.string()).meta({ description: "Each value as JSON." }),
@@ -80,6 +97,7 @@ export const fullJobAnswer = jobSummaryAnswer
     state_history: z.array(
       z.strictObject({ state: jobState, create_time: time, message: z.string().nullable() }),
     ),
+    attempts: z.array(jobAttempt).meta({ description: "Those that failed and were followed by another." }),
   })
   .meta({ id: "FullJob" });
 

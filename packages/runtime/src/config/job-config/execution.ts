@@ -1,11 +1,12 @@
 import { shownValue, suggestion } from "../../faults.ts";
 import { DEFAULT_JOB_CONFIG } from "../job-config.ts";
-import type { Destination, HandlerDefinition, JobConfig, ResubmitRule, RunnerConfig } from "../job-config.ts";
+import type { Destination, HandlerDefinition, JobConfig, RunnerConfig } from "../job-config.ts";
 import { checkParams } from "./check-params.ts";
 import { readEnvironment } from "./environment.ts";
 import { setParam, type Place } from "./place.ts";
 import { reachedDestinations } from "./reached-destinations.ts";
 import { isEnabled } from "./runners.ts";
+import { readRule, warnOfEndlessness } from "./resubmit.ts";
 
 /** Keys of an environment that are not parameters of its runner. */
 const ENVIRONMENT_KEYS = ["id", "runner", "enabled", "env", "params", "tags", "resubmit", "shell"];
@@ -142,20 +143,6 @@ function readParams(settings: Place): Record<string, unknown> {
   return params;
 }
 
-function readRule(rule: Place): ResubmitRule {
-  rule.onlyKeys(["condition", "environment", "destination", "handler", "delay"]);
-  const condition = rule.get("condition").text();
-  const destination = rule.get("environment").text() ?? rule.get("destination").text();
-  const handler = rule.get("handler").text();
-  const delay = rule.get("delay").text();
-  return {
-    ...(condition === undefined ? {} : { condition }),
-    ...(destination === undefined ? {} : { destination }),
-    ...(handler === undefined ? {} : { handler }),
-    ...(delay === undefined ? {} : { delay }),
-  };
-}
-
 function checkReferences(
   settings: Place,
   names: ReadonlySet<string>,
@@ -170,6 +157,7 @@ function checkReferences(
       rule.get(key).faultIf(isReached, message, suggestion(name, names).remedy);
     }
     warnOfHandler(rule.get("handler"), handlers);
+    warnOfEndlessness(rule);
   }
 }
 

@@ -25,7 +25,7 @@ const DEFAULT_WINDOW_DAYS = 30;
 const count = number({ min: 0, max: 1_000_000, whole: true, unit: "jobs" });
 
 /** HH:MM:SS, or seconds; YAML reads an unquoted 12:00:00 as a number of base 60, which is the same. */
-const duration: OptionKind<number> = {
+export const duration: OptionKind<number> = {
   read(raw) {
     if (typeof raw === "number" && Number.isFinite(raw) && raw > 0) return raw;
     const match = /^\s*(\d{1,6}):([0-5]?\d):([0-5]?\d)\s*$/.exec(String(raw));
