@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { expect } from "chai";
 import { explainJob } from "@galaxy-jobs/handler";
 import {
@@ -191,7 +192,10 @@ describe("a failed job", function () {
     const [vanishes, fails] = [await site.submit("vanishes"), await site.submit("fails")];
     const { jobRunnerExternalId } = await inState(vanishes, "running");
     await until(async () => (await site.runs()).includes(vanishes), { what: "the tool to run" });
-    process.kill(-Number(jobRunnerExternalId), "SIGKILL");
+    // Its supervisor, and the session of its script.
+    const script = execFileSync("ps", ["-o", "pid=", "--ppid", jobRunnerExternalId!], { encoding: "utf8" });
+    process.kill(Number(jobRunnerExternalId), "SIGKILL");
+    process.kill(-Number(script), "SIGKILL");
     const [first, second] = await site.ended([vanishes, fails]);
     expect(first).to.include({ state: "ok", destinationId: "second" });
     expect((await attempts(vanishes))[0]).to.include({ cause: "unknown_error", exitCode: null });

@@ -1,4 +1,3 @@
-import { rm } from "node:fs/promises";
 import {
   evaluateResubmitExpression,
   holds,
@@ -10,8 +9,6 @@ import {
 import {
   attemptTimes,
   channels,
-  datasetPath,
-  jobOutputs,
   notify,
   resubmitJobIfOwned,
   type AttemptTimes,
@@ -58,7 +55,8 @@ export async function resubmit(
   );
   if (rule === undefined) return "no";
 
-  await clear(context, database, job, run);
+  // Nothing of the failed attempt may run beside the next.
+  await runnerOf(context, run.destination.runner).stop(run);
   const delay = rule.delay === undefined ? 0 : delayOf(context, job, rule.delay, facts);
   const info = `This job was resubmitted to the queue because ${reason} on its compute resource.`;
   const handler = await resubmitJobIfOwned(database, {
@@ -136,16 +134,4 @@ function delayOf(context: HandlerContext, job: JobRow, expression: string, facts
 /** The destination itself, also where a tag or a rule had chosen it; one that only a rule knows is chosen again. */
 function sameDestination({ jobs }: GalaxyConfig, job: JobRow, { destination }: PreparedRun): string | null {
   return Object.hasOwn(jobs.destinations, destination.id) ? destination.id : job.wantedDestination;
-}
-
-/** Nothing of the failed attempt may run beside the next, or be taken for its work. */
-async function clear(
-  context: HandlerContext,
-  database: Database,
-  job: JobRow,
-  run: PreparedRun,
-): Promise<void> {
-  await runnerOf(context, run.destination.runner).stop(run);
-  for (const { uuid } of await jobOutputs(database, job.id))
-    await rm(datasetPath(context.config.fileDirectory, uuid), { force: true });
 }
