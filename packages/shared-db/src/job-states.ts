@@ -31,7 +31,8 @@ export const legalChanges: Readonly<Record<JobState, readonly JobState[]>> = {
   resubmitted: ["queued", "paused", "error", "deleting", "deleted"],
   // Given to a runner. Back to new only when it was never started.
   queued: ["running", "ok", "error", "new", "resubmitted", "deleting", "stopping"],
-  running: ["ok", "error", "resubmitted", "deleting", "stopping"],
+  // Back to new only when the process that was seen off had not begun, and now cannot.
+  running: ["ok", "error", "new", "resubmitted", "deleting", "stopping"],
   // Somebody asked for its end; its handler still has to kill and confirm.
   deleting: ["deleted"],
   stopping: ["stopped", "ok", "error", "deleting"],

@@ -21,10 +21,14 @@ export interface JobRow {
   readonly info: string | null;
   readonly params: Readonly<Record<string, Json>>;
   readonly assignedHandler: string | null;
+  /** The tag that `assignedHandler` was chosen from. */
+  readonly assignedTag: string | null;
   readonly handler: string | null;
   readonly incarnationId: number | null;
   readonly fence: number;
   readonly runFence: number | null;
+  /** How often its handler died while it prepared the job. */
+  readonly handlerDeaths: number;
   readonly commandLine: string | null;
   readonly jobRunnerName: string | null;
   readonly jobRunnerExternalId: string | null;

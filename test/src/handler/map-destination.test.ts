@@ -312,11 +312,13 @@ describe("The destination of a job", function () {
       pidStartTime: startTime,
       version: "test",
       protocol: 1,
+      leaseSeconds: 15,
+      runDirectoryId: "d",
     };
     const incarnationId = await registerIncarnation(
       sql,
       { serverName: "other", tags: [], ...process },
-      () => false,
+      { isGone: () => false, poisonLimit: 3 },
     );
     const bobs = (await ensureDefaultHistory(sql, bob.id)).id;
     for (const destinationId of ["a", "b"]) {

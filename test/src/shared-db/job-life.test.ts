@@ -1,11 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { expect } from "chai";
 import {
-  adoptJobsOfName,
+  adoptJobs,
   attemptTimes,
   claimJobsSkippingLocked,
   earlierAttempts,
-  endIncarnation,
   enqueueJobsIfClaimed,
   finishJobIfOwned,
   insertDataset,
@@ -36,6 +35,8 @@ const identity = (serverName: string): HandlerIdentity => ({
   tags: ["_default_"],
   version: "0",
   protocol: 1,
+  leaseSeconds: 15,
+  runDirectoryId: "d",
 });
 
 for (const which of ["embedded", "system"] as const) {
@@ -75,7 +76,8 @@ for (const which of ["embedded", "system"] as const) {
         }),
       );
 
-    const handler = (name: string) => registerIncarnation(database.sql, identity(name), () => false);
+    const handler = (name: string) =>
+      registerIncarnation(database.sql, identity(name), { isGone: () => false, poisonLimit: 3 });
 
     const claimWith = (incarnationId: number, serverName: string, limit = 10) =>
       claimJobsSkippingLocked(database.sql, { incarnationId, serverName, tags: ["_default_"], limit });
@@ -158,9 +160,13 @@ for (const which of ["embedded", "system"] as const) {
       const first = await handler("handler0");
       const [job] = await claimWith(first, "handler0");
       await run(database.sql, job!);
-      await endIncarnation(database.sql, first, "lost");
-      const second = await handler("handler0");
-      const [adopted] = await adoptJobsOfName(database.sql, second, "handler0");
+      const gone = { isGone: () => true, poisonLimit: 3 };
+      const second = await registerIncarnation(database.sql, identity("handler0"), gone);
+      expect(second).to.not.equal(first);
+      const place = { hostname: "here", bootId: "b", runDirectoryId: "d" };
+      const reach = { tags: ["_default_"], runners: ["local"], clusterRunners: [], limit: 10 };
+      const me = { incarnationId: second, serverName: "handler0" };
+      const [adopted] = await adoptJobs(database.sql, { ...me, ...place, ...reach });
       expect(adopted).to.include({ id: job!.id, fence: 2, runFence: 1, state: "running" });
       expect(await finishJobIfOwned(database.sql, finished(job!, []))).to.equal(false);
       expect(await finishJobIfOwned(database.sql, finished(adopted!, []))).to.equal(true);
@@ -174,7 +180,7 @@ for (const which of ["embedded", "system"] as const) {
       const other = await handler("handler1");
       expect((await claimWith(other, "handler1"))[0]).to.include({
         id: job!.id,
-        fence: 2,
+        fence: 3,
         handler: "handler1",
       });
     });
@@ -321,7 +327,10 @@ for (const which of ["embedded", "system"] as const) {
       expect((error as Error).message)
         .to.contain("handler0")
         .and.to.contain("--server-name");
-      const taken = await registerIncarnation(database.sql, identity("handler0"), () => true);
+      const taken = await registerIncarnation(database.sql, identity("handler0"), {
+        isGone: () => true,
+        poisonLimit: 3,
+      });
       expect(taken).to.be.a("number");
     });
 

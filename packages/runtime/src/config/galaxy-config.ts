@@ -37,6 +37,18 @@ export interface GalaxyConfig {
   /** Seconds that a stopping process waits for its services. */
   readonly monitorThreadJoinTimeout: number;
   readonly enableJobRecovery: boolean;
+  /** handler_lease, seconds: without a sign of life for so long a handler counts as dead. */
+  readonly handlerLease: number;
+  /** handler_stuck_after, seconds: a handler whose main loop does not move for so long gives no more signs of life. */
+  readonly handlerStuckAfter: number;
+  /** What becomes of jobs that were given to one handler of a tag, by name, and it is dead: its pool takes them, or they wait. */
+  readonly handlerFailover: "pool" | "wait";
+  /** What a handler that is stopped does with the local jobs that it watches. */
+  readonly handlerStop: "leave" | "wait";
+  /** A job is failed when so many handlers died while they prepared it; 0: never. */
+  readonly jobPoisonLimit: number;
+  /** Seconds. */
+  readonly databaseStatementTimeout: number;
   /** Count a user's active jobs once in a step of the handler, not once for each job (galaxy.md 3.7). */
   readonly cacheUserJobCount: boolean;
   /** The rule of every destination that has no `resubmit` (galaxy.md 3.8); in the condition language. */

@@ -73,6 +73,14 @@ export const GALAXY_OPTIONS = {
   job_runner_monitor_sleep: number({ min: 0.01, max: 3600, unit: "seconds" }),
   monitor_thread_join_timeout: seconds,
   enable_job_recovery: flag,
+  /** Ours, this and the next four: leases of handlers and what becomes of a dead one's jobs (docs/recovery.md). */
+  handler_lease: number({ min: 0.5, max: 3600, unit: "seconds" }),
+  handler_stuck_after: number({ min: 0.5, max: 86_400, unit: "seconds" }),
+  handler_failover: choice(["pool", "wait"]),
+  handler_stop: choice(["leave", "wait"]),
+  job_poison_limit: number({ min: 0, max: 1000, whole: true }),
+  /** Ours: the server cancels a longer statement. */
+  database_statement_timeout: number({ min: 1, max: 86_400, unit: "seconds" }),
   track_jobs_in_database: flag,
   cache_user_job_count: flag,
   default_job_resubmission_condition: resubmitCondition,

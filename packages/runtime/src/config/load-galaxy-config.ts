@@ -90,6 +90,12 @@ export function loadGalaxyConfig(options: LoadOptions): GalaxyConfig {
     jobRunnerMonitorSleep: values.job_runner_monitor_sleep ?? 1,
     monitorThreadJoinTimeout: values.monitor_thread_join_timeout ?? 30,
     enableJobRecovery: values.enable_job_recovery ?? true,
+    handlerLease: values.handler_lease ?? 15,
+    handlerStuckAfter: values.handler_stuck_after ?? 60,
+    handlerFailover: values.handler_failover ?? "pool",
+    handlerStop: values.handler_stop ?? "leave",
+    jobPoisonLimit: values.job_poison_limit ?? 3,
+    databaseStatementTimeout: values.database_statement_timeout ?? 60,
     cacheUserJobCount: values.cache_user_job_count ?? false,
     ...(values.default_job_resubmission_condition === undefined
       ? {}

@@ -31,13 +31,15 @@ export async function offerUnassignedJobs(sql: Sql, tags: readonly string[], age
 /** The live handlers of a tag, for assignment at random (galaxy.md 2.3, db-preassign). */
 export async function liveHandlersOf(sql: Sql, tag: string): Promise<string[]> {
   const rows = await sql<{ serverName: string }[]>`
-    select server_name from handler_incarnation where end_time is null and ${tag} = any(tags) order by server_name`;
+    select server_name from handler_incarnation where end_time is null and ${tag} = any(tags) and heartbeat_time > now() - make_interval(secs => lease_seconds)
+    order by server_name`;
   return rows.map(({ serverName }) => serverName);
 }
 
 /** Of these server names those that have a live process. */
 export async function liveAmong(sql: Sql, serverNames: readonly string[]): Promise<Set<string>> {
   const rows = await sql<{ serverName: string }[]>`
-    select server_name from handler_incarnation where end_time is null and server_name = any(${sql.array([...serverNames])})`;
+    select server_name from handler_incarnation where end_time is null and server_name = any(${sql.array([...serverNames])})
+      and heartbeat_time > now() - make_interval(secs => lease_seconds)`;
   return new Set(rows.map(({ serverName }) => serverName));
 }

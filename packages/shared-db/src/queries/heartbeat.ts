@@ -10,14 +10,6 @@ export async function heartbeatIfLive(sql: Sql, incarnationId: number): Promise<
   return rows.length === 1;
 }
 
-/** Ends an incarnation that is still live. @returns whether this call did */
-export async function endIncarnation(sql: Sql, incarnationId: number, reason: string): Promise<boolean> {
-  const rows = await sql`
-    update handler_incarnation set end_time = now(), end_reason = ${reason}
-    where id = ${incarnationId} and end_time is null returning id`;
-  return rows.length === 1;
-}
-
 export interface HandlerRow {
   readonly serverName: string;
   readonly hostname: string;
@@ -28,6 +20,8 @@ export interface HandlerRow {
   readonly heartbeatTime: Date;
   /** Seconds, by the database's clock. */
   readonly heartbeatAge: number;
+  /** Seconds without a heartbeat after which others take over its jobs. */
+  readonly leaseSeconds: number;
   readonly jobsClaimed: number;
   readonly jobsQueued: number;
   readonly jobsRunning: number;
@@ -36,7 +30,7 @@ export interface HandlerRow {
 /** The live handlers with what they have in hand, by server name. */
 export async function listHandlers(sql: Sql): Promise<HandlerRow[]> {
   return sql<HandlerRow[]>`
-    select h.server_name, h.hostname, h.pid, h.tags, h.version, h.start_time, h.heartbeat_time,
+    select h.server_name, h.hostname, h.pid, h.tags, h.version, h.start_time, h.heartbeat_time, h.lease_seconds,
       extract(epoch from now() - h.heartbeat_time)::float8 as heartbeat_age,
       count(*) filter (where job.state = 'new')::int as jobs_claimed,
       count(*) filter (where job.state = 'queued')::int as jobs_queued,

@@ -23,6 +23,8 @@ export interface NewJob {
   readonly handler: string | null;
   /** Where the job goes back to when it is released. */
   readonly assignedHandler: string;
+  /** The tag that it was chosen from, where it is one handler of several. */
+  readonly assignedTag?: string | null;
   /** Data inputs: the flat name of the input and the history_dataset_association. */
   readonly inputs: readonly { readonly name: string; readonly id: number }[];
   readonly outputs: readonly NewOutput[];
@@ -48,9 +50,9 @@ export async function insertJob(sql: Sql, job: NewJob): Promise<InsertedJob> {
   const info = state === "paused" ? inputInErrorInfo : null;
   const [row] = await sql<{ id: number }[]>`
     with made as (
-      insert into job (user_id, history_id, tool_id, tool_version, galaxy_version, state, info, params, assigned_handler, handler)
+      insert into job (user_id, history_id, tool_id, tool_version, galaxy_version, state, info, params, assigned_handler, assigned_tag, handler)
       values (${job.userId}, ${job.historyId}, ${job.toolId}, ${job.toolVersion}, ${job.galaxyVersion}, ${state}, ${info},
-        ${sql.json({ ...job.params })}, ${job.assignedHandler}, ${job.handler})
+        ${sql.json({ ...job.params })}, ${job.assignedHandler}, ${job.assignedTag ?? null}, ${job.handler})
       returning id, state, info
     )
     insert into job_state_history (job_id, state, info) select id, state, info from made returning job_id as id`;

@@ -13,7 +13,7 @@ export async function pauseJobIfClaimed(
   return database.begin(async (sql) => {
     const rows = await sql`
       with changed as (
-        update job set state = 'paused', info = ${trimInfo(info)}, handler = assigned_handler, incarnation_id = null, update_time = now()
+        update job set state = 'paused', info = ${trimInfo(info)}, handler = assigned_handler, incarnation_id = null, fence = fence + 1, update_time = now()
         where id = ${job.id} and fence = ${job.fence} and state = any(${sql.array(statesBefore("paused"))})
         returning id, state, info
       )

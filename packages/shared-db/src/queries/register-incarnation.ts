@@ -1,5 +1,6 @@
 import { errorCode, sqlState } from "../sqlstate.ts";
 import type { Database, Sql } from "../sql.ts";
+import { releaseUnstartedOf } from "./end-incarnation.ts";
 
 /** Who a handler process is. `pidStartTime` and `bootId` tell its pid from a later process with the same number. */
 export interface HandlerIdentity {
@@ -12,6 +13,10 @@ export interface HandlerIdentity {
   readonly tags: readonly string[];
   readonly version: string;
   readonly protocol: number;
+  /** Seconds without a heartbeat after which others take over its jobs. */
+  readonly leaseSeconds: number;
+  /** Which job_working_directory it sees. */
+  readonly runDirectoryId: string;
 }
 
 export interface LiveIncarnation {
@@ -24,6 +29,7 @@ export interface LiveIncarnation {
   readonly startTime: Date;
   /** Seconds since its last heartbeat, by the database's clock. */
   readonly heartbeatAge: number;
+  readonly leaseSeconds: number;
 }
 
 /** Another live process has this server name. */
@@ -41,14 +47,19 @@ export class ServerNameTakenError extends Error {
 
 /**
  * Makes this process the one holder of its server name.
- * @param isGone asked about the present holder, if there is one: true when it is known to have ended
+ * @param options.isGone asked about the present holder, if there is one: true when it is known to have ended. What it had only
+ *   claimed goes back then; what it had started is for an adopter.
+ * @param options.poisonLimit see `releaseUnstartedOf`
  * @returns the id of the new incarnation
  * @throws ServerNameTakenError
  */
 export async function registerIncarnation(
   database: Database,
   identity: HandlerIdentity,
-  isGone: (holder: LiveIncarnation) => boolean,
+  {
+    isGone,
+    poisonLimit,
+  }: { readonly isGone: (holder: LiveIncarnation) => boolean; readonly poisonLimit: number },
 ): Promise<number> {
   try {
     return await database.begin(async (sql) => {
@@ -56,11 +67,14 @@ export async function registerIncarnation(
       if (holder !== undefined) {
         if (!isGone(holder)) throw new ServerNameTakenError(holder);
         await sql`update handler_incarnation set end_time = now(), end_reason = 'lost' where id = ${holder.id}`;
+        await releaseUnstartedOf(sql, [holder.id], poisonLimit);
       }
       const [row] = await sql<{ id: number }[]>`
-        insert into handler_incarnation (server_name, hostname, boot_id, pid, pid_start_time, tags, version, protocol)
+        insert into handler_incarnation (server_name, hostname, boot_id, pid, pid_start_time, tags, version, protocol,
+          lease_seconds, run_directory_id)
         values (${identity.serverName}, ${identity.hostname}, ${identity.bootId}, ${identity.pid}, ${identity.pidStartTime},
-          ${sql.array([...identity.tags])}, ${identity.version}, ${identity.protocol})
+          ${sql.array([...identity.tags])}, ${identity.version}, ${identity.protocol},
+          ${identity.leaseSeconds}, ${identity.runDirectoryId})
         returning id`;
       return row!.id;
     });
@@ -80,7 +94,7 @@ async function lockHolder(sql: Sql, serverName: string): Promise<LiveIncarnation
 
 async function findHolder(sql: Sql, serverName: string): Promise<LiveIncarnation | undefined> {
   const [holder] = await sql<LiveIncarnation[]>`
-    select id, server_name, hostname, boot_id, pid, pid_start_time, start_time,
+    select id, server_name, hostname, boot_id, pid, pid_start_time, start_time, lease_seconds,
       extract(epoch from now() - heartbeat_time)::float8 as heartbeat_age
     from handler_incarnation where server_name = ${serverName} and end_time is null`;
   return holder;

@@ -3,15 +3,17 @@ import type { Sql } from "../sql.ts";
 import type { JobOwnership } from "../rows.ts";
 
 /**
- * Queued → new, back with its pool: for a job that is proven never to have been started (galaxy.md 4.13).
+ * Queued → new, back with its pool: for a job that is proven never to have been started (galaxy.md 4.13). Running → new too: its
+ * handler may have written that its process was spawned, and died with it before it had begun anything.
  * @returns false when it is no longer this owner's, or was deleted meanwhile
  */
 export async function requeueJobIfNotStarted(sql: Sql, job: JobOwnership): Promise<boolean> {
   const rows = await sql`
     with changed as (
-      update job set state = 'new', handler = assigned_handler, incarnation_id = null, run_fence = null, job_runner_name = null,
-        job_runner_external_id = null, update_time = now()
-      where id = ${job.id} and fence = ${job.fence} and state = 'queued' and state = any(${sql.array(statesBefore("new"))})
+      update job set state = 'new', handler = assigned_handler, incarnation_id = null, fence = fence + 1, run_fence = null, job_runner_name = null,
+        job_runner_external_id = null, start_time = null,
+        command_line = null, update_time = now()
+      where id = ${job.id} and fence = ${job.fence} and state in ('queued', 'running') and state = any(${sql.array(statesBefore("new"))})
       returning id, state
     )
     insert into job_state_history (job_id, state) select id, state from changed returning job_id`;

@@ -8,15 +8,14 @@ export interface ServingHandler {
   readonly live: boolean;
   /** Its last sign of life. */
   readonly seen: Date;
-  readonly heartbeatAge: number;
   readonly jobsInHand: number;
 }
 
 /** The handlers that take what is assigned to `name`: the handler of that name, and those with that tag; live ones first. */
 export async function handlersServing(sql: Sql, name: string): Promise<ServingHandler[]> {
   return sql<ServingHandler[]>`
-    select distinct on (h.server_name) h.server_name, h.end_time is null as live, coalesce(h.end_time, h.heartbeat_time) as seen,
-      extract(epoch from now() - h.heartbeat_time)::float8 as heartbeat_age,
+    select distinct on (h.server_name) h.server_name, coalesce(h.end_time, h.heartbeat_time) as seen,
+      h.end_time is null and h.heartbeat_time > now() - make_interval(secs => h.lease_seconds) as live,
       (select count(*)::int from job where job.incarnation_id = h.id
         and job.state in ('new', 'queued', 'running', 'deleting', 'stopping', 'resubmitted')) as jobs_in_hand
     from handler_incarnation h
@@ -60,14 +59,22 @@ export async function awaitedInputs(sql: Sql, jobId: number): Promise<AwaitedInp
     order by a.hid`;
 }
 
-/** Whether the incarnation that holds a job still gives signs of life. */
-export async function holderOf(
-  sql: Sql,
-  incarnationId: number,
-): Promise<{ serverName: string; live: boolean; heartbeatAge: number; seen: Date } | undefined> {
-  const [row] = await sql<{ serverName: string; live: boolean; heartbeatAge: number; seen: Date }[]>`
-    select server_name, end_time is null as live, extract(epoch from now() - heartbeat_time)::float8 as heartbeat_age,
-      coalesce(end_time, heartbeat_time) as seen
+/** The incarnation that holds a job. */
+export interface JobHolder {
+  readonly serverName: string;
+  readonly hostname: string;
+  /** Its lease is not over. */
+  readonly live: boolean;
+  readonly ended: boolean;
+  /** Its last sign of life. */
+  readonly seen: Date;
+  readonly leaseSeconds: number;
+}
+
+export async function holderOf(sql: Sql, incarnationId: number): Promise<JobHolder | undefined> {
+  const [row] = await sql<JobHolder[]>`
+    select server_name, hostname, end_time is not null as ended, coalesce(end_time, heartbeat_time) as seen, lease_seconds,
+      end_time is null and heartbeat_time > now() - make_interval(secs => lease_seconds) as live
     from handler_incarnation where id = ${incarnationId}`;
   return row;
 }
