@@ -12,7 +12,6 @@ import {
 import { defaultTag } from "./assignment/assignment.ts";
 import { HandlerMap } from "./assignment/handler-map.ts";
 import { poolOfTag } from "./assignment/process-role.ts";
-import { leaseSeconds } from "./incarnation.ts";
 
 /** What holds a job up, as a key for programs and in words for people. */
 export interface JobExplanation {
@@ -133,7 +132,7 @@ async function explainQueue(
   name: string,
 ): Promise<JobExplanation> {
   const serving = await handlersServing(database, name);
-  const live = serving.filter((handler) => handler.live && handler.heartbeatAge <= leaseSeconds);
+  const live = serving.filter((handler) => handler.live);
   const named =
     serving.some(({ serverName }) => serverName === name) || new HandlerMap(config.jobs).hasId(name);
   if (live.length > 0) {
@@ -151,7 +150,7 @@ async function explainQueue(
     const since = last === undefined ? "; it was never seen" : ` since ${last.seen.toISOString()}`;
     return {
       code: "no-handler",
-      reason: `the job is assigned to handler ${name}, which is not running${since}`,
+      reason: `the job is assigned to handler ${name}, which is not running${since}; ${whatNext(config, job)}`,
     };
   }
   const since =
@@ -174,11 +173,31 @@ async function explainHeld(
   normally: JobExplanation,
 ): Promise<JobExplanation> {
   const holder = job.incarnationId === null ? undefined : await holderOf(database, job.incarnationId);
-  if (holder === undefined || (holder.live && holder.heartbeatAge <= leaseSeconds)) return normally;
+  if (holder === undefined || holder.live) return normally;
+  const { serverName, hostname, ended, seen, leaseSeconds } = holder;
+  const what = ended ? "has ended" : "does not answer since";
+  const next = !ended
+    ? `others take it over ${leaseSeconds} s after that, as soon as one is live`
+    : `nobody has taken it over yet: ${whoAdopts(job, hostname)}`;
   return {
     code: "handler-lost",
-    reason: `handler ${holder.serverName}, which holds the job (${job.state}), does not answer since ${holder.seen.toISOString()}`,
+    reason: `handler ${serverName} on ${hostname}, which holds the job (${job.state}), ${what} ${seen.toISOString()}; ${next}`,
   };
+}
+
+function whoAdopts(job: JobRow, hostname: string): string {
+  if (job.runFence === null) return "any live handler does";
+  return (
+    `a live handler on ${hostname} with the runner ${job.jobRunnerName} and the same job_working_directory does, ` +
+    `or, if the runner is a cluster's, one of the same pool`
+  );
+}
+
+/** Of a job that waits for a named handler. */
+function whatNext(config: GalaxyConfig, { assignedTag }: JobRow): string {
+  if (assignedTag === null) return "its tool is mapped to this handler by id, so it waits for it";
+  if (config.handlerFailover === "wait") return "it waits for it (handler_failover: wait)";
+  return `the first live handler of ${poolOfTag(assignedTag)} takes it over when the handler's lease is over`;
 }
 
 /** How a rule came to the destination. */

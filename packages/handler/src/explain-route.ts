@@ -5,7 +5,6 @@ import { defaultTag, type Assignment } from "./assignment/assignment.ts";
 import { HandlerMap } from "./assignment/handler-map.ts";
 import { DestinationMapper } from "./destinations/map-destination.ts";
 import { isWebHandler, poolOfTag } from "./assignment/process-role.ts";
-import { leaseSeconds } from "./incarnation.ts";
 import { countedDestinations, LimitBook } from "./limits/limit-book.ts";
 import { findToolMapping, type MappedTool } from "./tool-mapping.ts";
 
@@ -142,7 +141,7 @@ function wordsOf({ method, handler }: Assignment, configured: string | undefined
 
 async function explainServed(database: Database, config: GalaxyConfig, name: string): Promise<RouteStep> {
   const serving = await handlersServing(database, name);
-  const live = serving.filter((handler) => handler.live && handler.heartbeatAge <= leaseSeconds);
+  const live = serving.filter((handler) => handler.live);
   const isName = new HandlerMap(config.jobs).hasId(name) || serving.some((one) => one.serverName === name);
   const what = isName ? `handler ${name}` : `pool ${poolOfTag(name)}`;
   if (live.length > 0) {

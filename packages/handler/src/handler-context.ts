@@ -1,8 +1,10 @@
 import type { GalaxyConfig } from "@galaxy-jobs/runtime";
 import type { Database } from "@galaxy-jobs/shared-db";
 import type { ExpressionSandbox, ToolBox } from "@galaxy-jobs/tools";
+import type { Fault } from "./fault-points.ts";
 import type { DestinationMapper } from "./destinations/map-destination.ts";
 import type { JobEvents } from "./job-events.ts";
+import type { Lease } from "./lease/lease.ts";
 import type { Runner } from "./runners/runner.ts";
 
 /** What every stage of a job needs; made once when the handler starts. */
@@ -16,9 +18,16 @@ export interface HandlerContext {
   readonly events: JobEvents;
   readonly tags: readonly string[];
   readonly incarnationId: number;
+  /** Which job_working_directory this process sees. */
+  readonly runDirectoryId: string;
+  /** The right to act: nothing is started and nothing written without it. */
+  readonly lease: Pick<Lease, "held" | "mayJudge" | "whenHeld">;
+  /** Armed in tests only. */
+  readonly fault: Fault | undefined;
   /**
-   * Runs a guarded write until the database has answered it: waits out a database that is away and repeats a lost conflict.
-   * @throws what else the write throws, and an error when the handler stops before the database is back
+   * Runs a guarded write until the database has answered it: waits out a database that is away or a lease that is not held,
+   * and repeats a lost conflict.
+   * @throws FencedError, what else the write throws, and an error when the handler stops before the database is back
    */
   untilWritten<T>(at: string, job: number, write: () => Promise<T>): Promise<T>;
 }

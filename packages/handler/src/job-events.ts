@@ -29,6 +29,14 @@ export interface JobEventMap {
   over_limit: [{ job: number; fence: number; info: string }];
   adopted: [{ job: number; found: string }];
   released: [{ jobs: number }];
+  /** Another handler was found dead, and ended. */
+  took_over: [{ handler: string; hostname: string; silentSeconds: number; releasedJobs: number }];
+  /** Jobs of a handler that is silent were given to all handlers of its tag. */
+  failed_over: [{ tag: string; jobs: number }];
+  /** The database did not confirm a heartbeat. */
+  heartbeat_missed: [{ incarnation: number; reason: string; held: boolean }];
+  /** The main loop did not turn for so long; it does again. */
+  stuck: [{ incarnation: number; milliseconds: number }];
   /** Somebody else owns the job now, or it was deleted: this process let go of it. */
   let_go: [{ job: number; fence: number; at: string }];
   stop_requested: [{ job: number }];
@@ -43,6 +51,10 @@ const levels: Partial<Record<keyof JobEventMap, "warn" | "error">> = {
   trouble: "error",
   let_go: "warn",
   fenced: "error",
+  took_over: "warn",
+  failed_over: "warn",
+  heartbeat_missed: "warn",
+  stuck: "error",
 };
 const names: readonly (keyof JobEventMap)[] = [
   "registered",
@@ -57,6 +69,10 @@ const names: readonly (keyof JobEventMap)[] = [
   "over_limit",
   "adopted",
   "released",
+  "took_over",
+  "failed_over",
+  "heartbeat_missed",
+  "stuck",
   "let_go",
   "stop_requested",
   "stopped",

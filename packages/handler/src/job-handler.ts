@@ -1,29 +1,26 @@
 import { Loop, type Destination, type GalaxyConfig, type Logger, type Service } from "@galaxy-jobs/runtime";
 import {
-  channels,
   assignJobIfUnassigned,
-  endIncarnation,
-  heartbeatIfLive,
-  isConnectionError,
-  isPassingConflict,
   jobsToStop,
-  notify,
   offerUnassignedJobs,
   pauseJobIfClaimed,
-  releaseNewJobsOf,
+  requeueJobIfNotStarted,
   type Database,
   type JobRow,
 } from "@galaxy-jobs/shared-db";
-import { ExpressionSandbox, ToolExpressionError, type Tool, type ToolBox } from "@galaxy-jobs/tools";
+import { ToolExpressionError, type Tool, type ToolBox } from "@galaxy-jobs/tools";
+import { setMaxListeners } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
+import { atStep, type Fault } from "./fault-points.ts";
 import type { HandlerContext } from "./handler-context.ts";
-import { registerHandler } from "./incarnation.ts";
-import { DestinationMapper } from "./destinations/map-destination.ts";
+import { HandlerHints } from "./handler-hints.ts";
 import { JobEvents, logJobEvents } from "./job-events.ts";
+import { JobsInHand, type JobInHand } from "./jobs-in-hand.ts";
+import type { Lease } from "./lease/lease.ts";
+import { join, leave, makeContext } from "./membership.ts";
 import { hasConcurrencyLimits } from "./limits/limit-book.ts";
 import { QueueGate } from "./queue-gate.ts";
-import { makeRunners } from "./runners/make-runners.ts";
-import type { PreparedRun, RunEnd } from "./runners/runner.ts";
+import type { RunEnd } from "./runners/runner.ts";
 import { admit, toolGoneInfo, type Admission } from "./stages/admit.ts";
 import { claim } from "./stages/claim.ts";
 import { cleanUp } from "./stages/clean-up.ts";
@@ -36,15 +33,14 @@ import { run } from "./stages/run.ts";
 import { runnerOf } from "./stages/runner-of.ts";
 import { sendOn } from "./stages/send-on.ts";
 import { stop } from "./stages/stop.ts";
+import { TakeOver } from "./take-over.ts";
 
-/** Between two heartbeats, ms. */
-const heartbeatInterval = 5_000;
 /** A message to a mule may take so long before its job is offered to all, seconds. */
 const messageAge = 5;
 /** Jobs that wait in hand at most; the rest stays with the pool. */
 const mostInHand = 10_000;
-/** Other handlers are told at most this often that slots became free, ms. */
-const slotHintInterval = 50;
+/** What a stop that waits for running jobs leaves of monitor_thread_join_timeout for the rest of the stop, ms. */
+const stopReserve = 5_000;
 /** Between two looks for stop requests while jobs are in hand, ms; a notification is quicker. */
 const stopPoll = 1_000;
 
@@ -55,105 +51,120 @@ export interface JobHandlerOptions {
   readonly logger: Logger;
   /** Tags it takes jobs of, besides those assigned to its name. */
   readonly tags: readonly string[];
-  /** Somebody else took over this handler's name: the process must end. */
+  /** Somebody else took over this handler's jobs or name: the process must end. */
   readonly onFenced: (error: Error) => void;
-}
-
-interface JobInHand {
-  readonly job: JobRow;
-  run: PreparedRun | undefined;
-  readonly done: Promise<void>;
+  /** Armed in tests. */
+  readonly fault?: Fault | undefined;
 }
 
 /**
  * The conductor: owns the loops of a handler and knows the order of a job's stages; what a stage does is in `stages/`.
  * Each claimed job is one short pipeline (`#handle`); whichever guarded write finds that the job is no longer this handler's
- * ends it. Running jobs are not ended by a stop of the handler: its next start finds them again.
+ * ends it. Running jobs are not ended by a stop of the handler: a neighbour or its next start finds them again.
  */
 export class JobHandler implements Service {
   readonly name = "job-handler";
   readonly events = new JobEvents();
   readonly #options: JobHandlerOptions;
-  readonly #inHand = new Map<number, JobInHand>();
+  readonly #inHand: JobsInHand;
+  /** Nothing new is begun. */
   readonly #stopping = new AbortController();
+  /** What runs is left. */
+  readonly #leaving = new AbortController();
   readonly #loops: Loop[];
   readonly #claims: Loop;
   readonly #stops: Loop;
+  readonly #limits: Loop;
   readonly #limited: boolean;
+  #lease: Lease | undefined;
+  #takeOver: TakeOver | undefined;
   #gate: QueueGate | undefined;
   #monitor: RunMonitor | undefined;
-  #slotHint: NodeJS.Timeout | undefined;
+  #hints: HandlerHints | undefined;
   #context: HandlerContext | undefined;
-  #listeners: { unlisten(): Promise<void> }[] = [];
 
   constructor(options: JobHandlerOptions) {
     this.#options = options;
+    // One listener for each run.
+    setMaxListeners(0, this.#leaving.signal);
     this.#limited = hasConcurrencyLimits(options.config.jobs);
     const onError = (at: string) => (error: unknown) => this.events.emit("trouble", { at, error });
     this.#claims = new Loop({ name: "claims", work: () => this.#claimRound(), onError: onError("claim") });
     this.#stops = new Loop({ name: "stops", work: () => this.#stopRound(), onError: onError("stop") });
-    const heartbeats = new Loop({
-      name: "heartbeats",
-      work: () => this.#heartbeatRound(),
-      onError: onError("heartbeat"),
-    });
     const offers = new Loop({ name: "offers", work: () => this.#offerRound(), onError: onError("offer") });
-    const limits = new Loop({ name: "limits", work: () => this.#limitRound(), onError: onError("monitor") });
-    this.#loops = [heartbeats, this.#stops, limits, offers, this.#claims];
+    this.#limits = new Loop({ name: "limits", work: () => this.#limitRound(), onError: onError("monitor") });
+    this.#loops = [offers, this.#claims];
+    this.#inHand = new JobsInHand({
+      onTrouble: (hand, error) => this.#onTrouble(hand, error),
+      onLeft: ({ id }) => {
+        this.#gate?.leave(id);
+        this.#claims.wake();
+        if (this.#limited) this.#hints?.slotFreed();
+      },
+    });
     logJobEvents(this.events, options.logger);
   }
 
   async start(): Promise<void> {
-    const { config, database, tags, toolBox } = this.#options;
-    const incarnationId = await registerHandler(database, config, tags);
-    const runners = makeRunners(config, (error) => this.events.emit("trouble", { at: "watch", error }));
-    const mapper = new DestinationMapper({
-      config,
-      database,
-      serves: (runner) => runners.has(runner),
-      onOutput: (destination, line) => this.events.emit("rule_said", { destination, line }),
+    const { tags } = this.#options;
+    const lease = await join(this.#options, this.events);
+    this.#lease = lease;
+    await lease.start();
+    const context = await makeContext(this.#options, this.events, lease, this.#leaving.signal);
+    const onError = (at: string) => (error: unknown) => this.events.emit("trouble", { at, error });
+    this.#context = context;
+    this.#gate = new QueueGate(context, onError("queue"));
+    this.#takeOver = new TakeOver(context, {
+      adopted: (job) => this.#takeAdopted(context, job),
+      onError: onError("take-over"),
     });
-    this.#context = {
-      config,
-      database,
-      toolBox,
-      tags,
-      incarnationId,
-      sandbox: new ExpressionSandbox(),
-      mapper,
-      runners,
-      events: this.events,
-      untilWritten: (at, job, write) => this.#untilWritten(at, job, write),
-    };
-    this.#gate = new QueueGate(this.#context, (error) => this.events.emit("trouble", { at: "queue", error }));
-    this.#monitor = new RunMonitor(this.#context);
-    this.events.emit("registered", { incarnation: incarnationId, tags });
-    if (config.enableJobRecovery) await this.#recover();
+    this.#hints = new HandlerHints(context, {
+      newJobs: () => this.#claims.wake(),
+      stopRequests: () => this.#stops.wake(),
+      freeSlots: () => this.#gate?.wake(),
+    });
+    this.#monitor = new RunMonitor(context);
+    this.events.emit("registered", { incarnation: context.incarnationId, tags });
+    await this.#takeOver.start();
     await this.#gate.start();
+    await this.#stops.start();
+    await this.#limits.start();
     for (const loop of this.#loops) await loop.start();
-    this.#listeners = await this.#listen();
+    await this.#hints.start();
   }
 
   async stop(): Promise<void> {
-    const context = this.#context;
-    if (context === undefined || this.#stopping.signal.aborted) return;
+    if (this.#stopping.signal.aborted) return;
     this.#stopping.abort();
-    for (const listener of this.#listeners) await listener.unlisten().catch(() => undefined);
+    await this.#hints?.stop();
     for (const loop of this.#loops.toReversed()) await loop.stop();
+    await this.#takeOver?.stop();
     await this.#gate?.stop();
-    await context.mapper.close();
-    clearTimeout(this.#slotHint);
-    await Promise.allSettled([...this.#inHand.values()].map(({ done }) => done));
-    for (const runner of context.runners.values()) await runner.close();
-    await context.sandbox.close();
-    try {
-      const jobs = await releaseNewJobsOf(context.database, context.incarnationId);
-      if (jobs > 0) this.events.emit("released", { jobs });
-      await endIncarnation(context.database, context.incarnationId, "stopped");
-    } catch (error) {
-      // The database is away: the next start of this name takes over what is left.
-      this.events.emit("trouble", { at: "deregister", error });
-    }
+    if (this.#options.config.handlerStop === "wait" && this.#lease?.fenced === false)
+      await this.#waitForRuns();
+    this.#leaving.abort();
+    this.#lease?.giveUp();
+    await this.#stops.stop();
+    await this.#limits.stop();
+    const context = this.#context;
+    await context?.mapper.close();
+    await this.#inHand.settled();
+    for (const runner of context?.runners.values() ?? []) await runner.close();
+    await context?.sandbox.close();
+    if (context !== undefined && this.#lease?.fenced === false) await leave(context);
+    await this.#lease?.stop();
+  }
+
+  /** As long as the stop of the daemon may take. */
+  async #waitForRuns(): Promise<void> {
+    const patience = this.#options.config.monitorThreadJoinTimeout * 1000 - stopReserve;
+    if (patience <= 0) return;
+    const over = new AbortController();
+    await Promise.race([
+      this.#inHand.settled(),
+      sleep(patience, undefined, { signal: over.signal }).catch(() => undefined),
+    ]);
+    over.abort();
   }
 
   /**
@@ -163,7 +174,9 @@ export class JobHandler implements Service {
   async take(jobId: number): Promise<boolean> {
     const { database, config } = this.#options;
     try {
-      const mine = await this.#untilWritten("take", jobId, () =>
+      const context = this.#context;
+      if (context === undefined) return false;
+      const mine = await context.untilWritten("take", jobId, () =>
         assignJobIfUnassigned(database, jobId, config.serverName),
       );
       this.#claims.wake();
@@ -177,16 +190,18 @@ export class JobHandler implements Service {
   async #claimRound(): Promise<number> {
     const context = this.#context!;
     const gate = this.#gate!;
+    await context.lease.whenHeld();
     const pause = context.config.jobHandlerMonitorSleep * 1000;
     const free = this.#freeWorkers();
     if (free <= 0 || this.#inHand.size >= mostInHand) return pause;
     const jobs = await claim(context, context.database, free, {
       users: gate.crowdedUsers(context.config.jobs.readyWindowSize),
       tools: gate.crowdedTools(),
+      suspects: this.#inHand.hasSuspect,
     });
     if (jobs.length === 0) return pause;
     this.events.emit("claimed", { jobs: jobs.map(({ id }) => id) });
-    for (const job of jobs) this.#take(job, (hand) => this.#handle(context, hand));
+    for (const job of jobs) this.#inHand.take(job, (hand) => this.#handle(context, hand));
     return jobs.length < free ? pause : 0;
   }
 
@@ -199,6 +214,7 @@ export class JobHandler implements Service {
   async #stopRound(): Promise<number> {
     const context = this.#context!;
     if (this.#inHand.size === 0) return stopPoll;
+    await context.lease.whenHeld();
     for (const { id, fence } of await jobsToStop(context.database, context.incarnationId)) {
       const hand = this.#inHand.get(id);
       this.#gate!.remove(id);
@@ -210,20 +226,10 @@ export class JobHandler implements Service {
   }
 
   async #limitRound(): Promise<number> {
-    await this.#monitor!.look();
-    return this.#context!.config.jobRunnerMonitorSleep * 1000;
-  }
-
-  async #heartbeatRound(): Promise<number> {
     const context = this.#context!;
-    if (await heartbeatIfLive(context.database, context.incarnationId)) return heartbeatInterval;
-    this.events.emit("fenced", { incarnation: context.incarnationId });
-    this.#options.onFenced(
-      new Error(
-        `another process has taken over the server name ${context.config.serverName}: this one was out of touch with the database too long`,
-      ),
-    );
-    return Number.POSITIVE_INFINITY;
+    await context.lease.whenHeld();
+    await this.#monitor!.look();
+    return context.config.jobRunnerMonitorSleep * 1000;
   }
 
   /** The path of a job, from its claim to its end. */
@@ -241,6 +247,7 @@ export class JobHandler implements Service {
     });
     const preparation = await this.#prepare(context, hand, admission, destination);
     if (preparation === undefined) return;
+    if (this.#stopping.signal.aborted) return this.#giveBack(context, hand, preparation);
     hand.run = preparation.run;
     const started = await run(context, database, job, preparation);
     if (started === undefined) return this.#letGo(context, hand);
@@ -255,7 +262,7 @@ export class JobHandler implements Service {
     const { job } = hand;
     const { database } = context;
     while (!this.#stopping.signal.aborted) {
-      const admission = await admit(context, database, job);
+      const admission = await context.untilWritten("admit", job.id, () => admit(context, database, job));
       if (admission.verdict === "fail") {
         if (!(await fail(context, database, job, admission))) await this.#letGo(context, hand);
         return undefined;
@@ -348,14 +355,19 @@ export class JobHandler implements Service {
     ended: Promise<RunEnd>,
   ): Promise<void> {
     const watched = this.#monitor!.watch(hand.job, hand.run!, tool, ended);
-    const end = await Promise.race([watched, aborted(this.#stopping.signal)]);
+    const end = await orAborted(watched, this.#leaving.signal);
     if (end === undefined) return;
     const prepared = hand.run!;
     if (tool === undefined) {
       await fail(context, context.database, hand.job, { info: toolGoneInfo });
       return;
     }
-    const ending = await readEnding(hand.job, prepared, end);
+    const ending = await atStep(
+      context.fault,
+      "collect.streams",
+      () => readEnding(hand.job, prepared, end),
+      hand.job.toolId,
+    );
     const next = await context.untilWritten("resubmit", hand.job.id, () =>
       resubmit(context, context.database, hand.job, prepared, ending),
     );
@@ -377,38 +389,39 @@ export class JobHandler implements Service {
     if (mine) await stop(context, context.database, hand.job, hand.run);
   }
 
-  async #recover(): Promise<void> {
-    const context = this.#context!;
-    for (const { job, tool, run: prepared, ended } of await recover(context, context.database)) {
-      this.#take(job, (hand) => {
-        hand.run = prepared;
-        this.#gate!.hold(job.id, prepared.destination.runner);
-        return this.#follow(context, hand, tool, ended);
-      });
-    }
+  /** A handler that stops does not start what it has prepared. */
+  async #giveBack(
+    context: HandlerContext,
+    { job }: JobInHand,
+    { run: prepared }: Preparation,
+  ): Promise<void> {
+    const { database, fault } = context;
+    const mine = await context.untilWritten("give-back", job.id, () =>
+      atStep(fault, "give-back", () => requeueJobIfNotStarted(database, job)),
+    );
+    if (mine) this.events.emit("released", { jobs: 1 });
+    await cleanUp(context, prepared, "deleted");
   }
 
-  /** Puts a job in hand for as long as its pipeline lasts. One job's trouble touches no other. */
-  #take(job: JobRow, pipeline: (hand: JobInHand) => Promise<void>): void {
-    let hand: JobInHand;
-    // A job that this handler has just put back, and takes again, still has the last steps of its earlier attempt to go.
-    const before = this.#inHand.get(job.id)?.done ?? Promise.resolve();
-    const done = before
-      .then(() => pipeline(hand))
-      .catch((error: unknown) => this.#onTrouble(hand, error))
-      .finally(() => {
-        if (this.#inHand.get(job.id) === hand) this.#inHand.delete(job.id);
-        this.#gate!.leave(job.id);
-        this.#claims.wake();
-        this.#hintSlots();
-      });
-    hand = { job, run: undefined, done };
-    this.#inHand.set(job.id, hand);
+  /** A run that another process started holds a worker here from now on, like one that was started here. */
+  #takeAdopted(context: HandlerContext, job: JobRow): void {
+    const hold = () => {
+      if (job.runFence !== null && job.jobRunnerName !== null) this.#gate!.hold(job.id, job.jobRunnerName);
+    };
+    hold();
+    this.#inHand.take(job, async (hand) => {
+      // Once more: an earlier pipeline of this job may have let go of it meanwhile.
+      hold();
+      const recovered = await recover(context, context.database, job);
+      if (recovered === undefined) return;
+      hand.run = recovered.run;
+      await this.#follow(context, hand, recovered.tool, recovered.ended);
+    });
   }
 
   async #onTrouble(hand: JobInHand, error: unknown): Promise<void> {
-    // A stopping handler leaves its unfinished work for its next start.
-    if (this.#stopping.signal.aborted) return;
+    // A stopping handler leaves its unfinished work for its next start or a neighbour; a fenced one has none.
+    if (this.#leaving.signal.aborted || this.#lease?.fenced === true) return;
     this.events.emit("trouble", { at: "job", job: hand.job.id, error });
     const context = this.#context;
     if (context === undefined) return;
@@ -419,59 +432,26 @@ export class JobHandler implements Service {
     });
   }
 
-  async #untilWritten<T>(at: string, job: number, write: () => Promise<T>): Promise<T> {
-    for (let wait = 50; ; wait = Math.min(wait * 2, 2000)) {
-      try {
-        return await write();
-      } catch (error) {
-        if (!isConnectionError(error) && !isPassingConflict(error)) throw error;
-        this.events.emit("trouble", { at, job, error });
-        if (this.#stopping.signal.aborted) throw error;
-        await sleep(wait, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
-      }
-    }
-  }
-
   /** Jobs it could start if they were here: workers that are free and have no claimed job on the way to them. */
   #freeWorkers(): number {
     const workers = [...this.#context!.runners.values()].reduce((sum, { slots }) => sum + slots, 0);
     return workers - (this.#inHand.size - this.#gate!.refused);
   }
-
-  /** Jobs of other handlers may wait for the slot of one that ended here. */
-  #hintSlots(): void {
-    const context = this.#context;
-    if (!this.#limited || this.#slotHint !== undefined || context === undefined) return;
-    if (this.#stopping.signal.aborted) return;
-    this.#slotHint = setTimeout(() => {
-      this.#slotHint = undefined;
-      notify(context.database, channels.freeSlots, "").catch((error: unknown) =>
-        this.events.emit("trouble", { at: "hint", error }),
-      );
-    }, slotHintInterval);
-  }
-
-  /** Notifications only wake the loops, which poll anyway. */
-  async #listen(): Promise<{ unlisten(): Promise<void> }[]> {
-    const { config, database, tags } = this.#options;
-    const mine = new Set([config.serverName, ...tags]);
-    return Promise.all([
-      database.listen(channels.newJobs, (name) => {
-        if (mine.has(name)) this.#claims.wake();
-      }),
-      database.listen(channels.stopRequests, (name) => {
-        if (name === config.serverName) this.#stops.wake();
-      }),
-      database.listen(channels.freeSlots, () => this.#gate?.wake()),
-    ]);
-  }
 }
 
-function aborted(signal: AbortSignal): Promise<undefined> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve(undefined);
-    else signal.addEventListener("abort", () => resolve(undefined), { once: true });
+/** What a promise resolves to, or undefined when the signal is aborted first. Leaves no listener behind. */
+async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  let abort: (() => void) | undefined;
+  const aborted = new Promise<undefined>((resolve) => {
+    abort = () => resolve(undefined);
+    if (signal.aborted) abort();
+    else signal.addEventListener("abort", abort, { once: true });
   });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", abort!);
+  }
 }
 
 function messageOf(error: unknown): string {

@@ -13,6 +13,7 @@ import {
 import { migrate, openWhenReady } from "@galaxy-jobs/shared-db";
 import { handlerTags } from "./assignment/process-role.ts";
 import { whyUnreached } from "./assignment/unreached.ts";
+import { armFault } from "./fault-points.ts";
 import { checkRules } from "./destinations/check-rules.ts";
 import { JobHandler } from "./job-handler.ts";
 import { takeMessages, type MuleChannel } from "./mule-messages.ts";
@@ -45,6 +46,7 @@ async function main(context: DaemonContext): Promise<void> {
   });
   const database = await openWhenReady(located.connection, {
     applicationName: `galaxy-handler ${config.serverName}`,
+    statementTimeout: config.databaseStatementTimeout * 1000,
     onWait: (reason, wait) => logger.warn("database.waiting", { reason, nextTryInMs: wait }),
   });
   await context.run({
@@ -65,6 +67,7 @@ async function main(context: DaemonContext): Promise<void> {
     logger,
     tags: handlerTags(config),
     onFenced: (error) => context.end(1, error.message),
+    fault: armFault(process.env["GALAXY_FAULT_POINT"], process.env["GALAXY_FAULT_ACTION"]),
   });
   await context.run(handler);
   // Started by a web tier as one of its mules.

@@ -3,7 +3,6 @@ import { listHandlers, type Database } from "@galaxy-jobs/shared-db";
 import { HandlerAssignmentError, type HandlerAssigner } from "./assignment/assign-handler.ts";
 import { HandlerMap } from "./assignment/handler-map.ts";
 import { poolOfTag } from "./assignment/process-role.ts";
-import { leaseSeconds } from "./incarnation.ts";
 import { findToolMapping, type MappedTool } from "./tool-mapping.ts";
 
 /** A handler or pool that tools are mapped to, and whether jobs that go there now would be taken. */
@@ -28,7 +27,9 @@ export async function poolReadiness(
   assigner: HandlerAssigner,
   tools: readonly MappedTool[],
 ): Promise<PoolReadiness[]> {
-  const live = (await listHandlers(database)).filter(({ heartbeatAge }) => heartbeatAge <= leaseSeconds);
+  const live = (await listHandlers(database)).filter(
+    ({ heartbeatAge, leaseSeconds }) => heartbeatAge <= leaseSeconds,
+  );
   const answers = (name: string) =>
     live.some(({ serverName, tags }) => serverName === name || tags.includes(name));
   const named = new HandlerMap(config.jobs);

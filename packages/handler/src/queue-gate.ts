@@ -168,6 +168,7 @@ export class QueueGate implements Service {
 
   async #round(): Promise<number> {
     if (this.#waiting.size === 0) return Number.POSITIVE_INFINITY;
+    await this.#context.lease.whenHeld();
     const pause = this.#context.config.jobHandlerMonitorSleep * 1000;
     const now = performance.now();
     for (const [id, { destination, since }] of this.#waiting) {

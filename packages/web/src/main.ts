@@ -49,6 +49,7 @@ async function main(context: DaemonContext): Promise<void> {
   });
   const database = await openWhenReady(located.connection, {
     applicationName: `galaxy-web ${config.serverName}`,
+    statementTimeout: config.databaseStatementTimeout * 1000,
     onWait: (reason, wait) => logger.warn("database.waiting", { reason, nextTryInMs: wait }),
   });
   await context.run({

@@ -94,6 +94,7 @@ export async function submitJob(
       params,
       handler: assignment.handler,
       assignedHandler: assignment.assignedHandler,
+      assignedTag: assignment.assignedTag ?? null,
       inputs,
       outputs: tool.outputs.map((output) => ({
         name: output.name,

@@ -10,6 +10,8 @@ export interface Assignment {
   readonly handler: string | null;
   /** Handler id or tag that the job goes back to when its handler releases it. */
   readonly assignedHandler: string;
+  /** The tag whose handlers may take the job when that handler is dead (handler_failover); absent where only it may. */
+  readonly assignedTag?: string;
   /** Tells the handler; called with the job's id when the job is committed. */
   readonly committed?: (jobId: number) => void;
 }

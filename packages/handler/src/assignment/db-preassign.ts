@@ -15,6 +15,7 @@ export const dbPreassign: AssignmentMethod = {
     const live = new Set([...alive, ...(await liveHandlersOf(database, tag))]);
     const candidates = live.size > 0 ? [...live] : defined;
     const handler = candidates[Math.floor(Math.random() * candidates.length)];
-    return handler === undefined ? undefined : { method: "db-preassign", handler, assignedHandler: handler };
+    if (handler === undefined) return undefined;
+    return { method: "db-preassign", handler, assignedHandler: handler, assignedTag: tag };
   },
 };

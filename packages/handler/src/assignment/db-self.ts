@@ -1,5 +1,6 @@
 import type { AssignmentMethod } from "./assignment.ts";
 import { dbPreassign } from "./db-preassign.ts";
+import { selfTag } from "./process-role.ts";
 
 /** The process that creates the job handles it, by its name in the row; a configured tag is preassigned (galaxy.md 2.3). */
 export const dbSelf: AssignmentMethod = {
@@ -11,6 +12,7 @@ export const dbSelf: AssignmentMethod = {
       return preassigned === undefined ? undefined : { ...preassigned, method: "db-self" };
     }
     if (self === undefined) return undefined;
-    return { method: "db-self", handler: serverName, assignedHandler: serverName, committed: self };
+    const assigned = { handler: serverName, assignedHandler: serverName, assignedTag: selfTag(serverName) };
+    return { method: "db-self", ...assigned, committed: self };
   },
 };

@@ -1,4 +1,5 @@
 import type { AssignmentMethod } from "./assignment.ts";
+import { selfTag } from "./process-role.ts";
 
 /**
  * The process that creates the job handles it, told in memory; what the tool is mapped to is ignored (galaxy.md 2.3). The row
@@ -17,6 +18,7 @@ export const memSelf: AssignmentMethod = {
       method: "mem-self",
       handler: serverName,
       assignedHandler: serverName,
+      assignedTag: selfTag(serverName),
       committed: self,
     });
   },

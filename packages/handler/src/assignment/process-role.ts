@@ -34,7 +34,21 @@ export function handlerTags(config: GalaxyConfig): string[] {
     const tag = tagOfPool(pool);
     if (tag !== undefined) tags.add(tag);
   }
+  if (config.attachToPools.length === 0 && assignsToItself(config)) tags.add(selfTag(config.serverName));
   return [...tags];
+}
+
+/**
+ * The tag of processes that do the same and stand in for each other: `main.web.1` and `main.web.2` of one web tier. No pool
+ * has its form. A job that a process kept for itself goes to the others when that process is dead.
+ */
+export function selfTag(serverName: string): string {
+  return `_self_.${serverName.replace(/\.\d+$/, "")}`;
+}
+
+function assignsToItself(config: GalaxyConfig): boolean {
+  const methods = assignmentMethods(config, false);
+  return methods.includes("db-self") || methods.includes("mem-self");
 }
 
 /** `job-handlers` → `_default_`, `job-handlers.special` → `special`; undefined for what is no pool of job handlers. */

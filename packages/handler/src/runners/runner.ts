@@ -61,13 +61,23 @@ export type RecoveredRun =
 /** A way to run jobs. A run outlives the handler that started it; the run directory is what both know it by. */
 export interface Runner {
   readonly name: string;
+  /**
+   * Who can see its runs: processes of one machine only those on it, jobs of a cluster everybody who has this runner. Decides
+   * who may adopt them when their handler is dead. Absent: `host`.
+   */
+  readonly reach?: "host" | "cluster";
   /** How many runs it takes at once. */
   readonly slots: number;
   /**
-   * Starts a run.
+   * Starts a run. The caller has the lease at this moment: a start that begins later than the call itself (a queue of its own)
+   * must refuse for a directory that somebody has closed or removed meanwhile.
    * @returns its id with the runner (a pid, a cluster job), and its end
    */
   start(run: PreparedRun): Promise<{ readonly externalId: string; readonly ended: Promise<RunEnd> }>;
+  /**
+   * Looks for a run that another process may have started. `not-started` is a promise: the run is closed, so that whoever was
+   * about to start it cannot any more.
+   */
   recover(run: PreparedRun): Promise<RecoveredRun>;
   /** Ends a run with all its processes; resolves when none is left. Harmless when it has ended or was never started. */
   stop(run: PreparedRun): Promise<void>;

@@ -1,11 +1,14 @@
 import type { Database, JobRow } from "@galaxy-jobs/shared-db";
 import { claimMethod } from "../assignment/assign-handler.ts";
+import { atStep } from "../fault-points.ts";
 import type { HandlerContext } from "../handler-context.ts";
 
 /** What a handler has enough of already. */
 export interface EnoughInHand {
   readonly users: readonly number[];
   readonly tools: readonly string[];
+  /** It has a job in hand that may have killed a handler before. */
+  readonly suspects: boolean;
 }
 
 /** Takes as many new jobs of this handler's pools as it can start soon. A claim, once sent, is not cancelled by a shutdown. */
@@ -18,12 +21,14 @@ export async function claim(
   const { config, incarnationId, tags } = context;
   const limit = Math.min(freeWorkers, config.jobs.maxGrab ?? freeWorkers, config.jobs.readyWindowSize);
   if (limit <= 0) return [];
-  return claimMethod(config)(database, {
+  const request = {
     incarnationId,
     serverName: config.serverName,
     tags,
     limit,
     exceptUsers: enough.users,
     exceptTools: enough.tools,
-  });
+    exceptSuspects: enough.suspects,
+  };
+  return atStep(context.fault, "claim", () => claimMethod(config)(database, request));
 }

@@ -1,5 +1,6 @@
 import { rm } from "node:fs/promises";
 import { readDestinationSettings } from "@galaxy-jobs/runtime";
+import { atStep } from "../fault-points.ts";
 import type { HandlerContext } from "../handler-context.ts";
 import type { PreparedRun } from "../runners/runner.ts";
 
@@ -16,7 +17,9 @@ export async function cleanUp(
     readDestinationSettings(destination.params).settings.cleanupJob ?? context.config.cleanupJob;
   if (cleanupJob === "never" || (cleanupJob === "onsuccess" && state === "error")) return;
   try {
-    await rm(directory, { recursive: true, force: true, maxRetries: 3 });
+    await atStep(context.fault, "clean-up", () =>
+      rm(directory, { recursive: true, force: true, maxRetries: 3 }),
+    );
   } catch (error) {
     context.events.emit("trouble", { at: "clean-up", error });
   }

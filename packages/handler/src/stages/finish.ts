@@ -8,6 +8,7 @@ import {
   type JobRow,
 } from "@galaxy-jobs/shared-db";
 import { checkExit, type Tool } from "@galaxy-jobs/tools";
+import { atStep } from "../fault-points.ts";
 import type { HandlerContext } from "../handler-context.ts";
 import { jobFiles } from "../job-directory.ts";
 import { collectOutput } from "../outputs.ts";
@@ -64,12 +65,15 @@ export async function finish(
   const outputs: FinishedOutput[] = [];
   for (const output of await jobOutputs(database, job.id)) {
     const source = tool.outputs.find(({ name }) => name === output.outputName);
-    const collected = await collectOutput({
+    const request = {
       output,
       working,
       fromWorkDir: source?.from_work_dir,
       fileDirectory: context.config.fileDirectory,
-    });
+    };
+    // Files have no fence: an owner that was paused must not move them over a later one's.
+    await context.lease.whenHeld();
+    const collected = await atStep(context.fault, "collect.output", () => collectOutput(request), job.toolId);
     outputs.push(ending.state === "error" ? { ...collected, state: "error", info: ending.info } : collected);
   }
   const missing = ending.state === "ok" ? outputs.filter(({ state }) => state === "error") : [];
@@ -122,7 +126,9 @@ export async function writeEnd(
   database: Database,
   job: FinishedJob,
 ): Promise<boolean> {
-  const mine = await context.untilWritten("finish", job.id, () => finishJobIfOwned(database, job));
+  const mine = await context.untilWritten("finish", job.id, () =>
+    atStep(context.fault, "finish", () => finishJobIfOwned(database, job)),
+  );
   if (mine) {
     context.events.emit("ended", {
       job: job.id,

@@ -10,6 +10,7 @@ import {
   type InputValues,
   type Tool,
 } from "@galaxy-jobs/tools";
+import { atStep, type FaultStep } from "../fault-points.ts";
 import type { HandlerContext } from "../handler-context.ts";
 import { jobDirectory, jobFiles, type JobFiles } from "../job-directory.ts";
 import { jobScript } from "../job-script.ts";
@@ -34,14 +35,18 @@ export async function prepare(
 ): Promise<Preparation> {
   const directory = jobDirectory(context.config.jobWorkingDirectory, job.id, job.fence);
   const files = jobFiles(directory, job.id);
+  const at = (step: FaultStep, work: () => Promise<unknown>) => atStep(context.fault, step, work, job.toolId);
   await mkdir(dirname(directory), { recursive: true });
-  await mkdir(directory, { mode: 0o755 });
-  await Promise.all(foldersOf(files, destination).map((folder) => mkdir(folder)));
+  await at("prepare.directory", () => mkdir(directory, { mode: 0o755 }));
+  const folders = foldersOf(files, destination);
+  await at("prepare.folders", () => Promise.all(folders.map((folder) => mkdir(folder))));
   const values = withFiles(tool, job, inputs, context.config.fileDirectory);
   const command = await buildCommand(tool, values, context.sandbox);
-  for (const file of command.configFiles) await writeConfigFile(files.working, file);
-  await writeFile(files.toolScript, `set -e\n${command.commandLine}\n`);
-  await writeFile(files.jobScript, jobScript(files, destination, context.config.environmentSetupFile));
+  for (const file of command.configFiles)
+    await at("prepare.config-file", () => writeConfigFile(files.working, file));
+  await at("prepare.tool-script", () => writeFile(files.toolScript, `set -e\n${command.commandLine}\n`));
+  const script = jobScript(files, destination, context.config.environmentSetupFile);
+  await at("prepare.job-script", () => writeFile(files.jobScript, script));
   return {
     run: { jobId: job.id, runFence: job.fence, directory, destination },
     commandLine: command.commandLine,

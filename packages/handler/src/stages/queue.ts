@@ -8,6 +8,7 @@ import {
   type JobRow,
   type Sql,
 } from "@galaxy-jobs/shared-db";
+import { atStep } from "../fault-points.ts";
 import type { HandlerContext } from "../handler-context.ts";
 import { countedDestinations, hasConcurrencyLimits, LimitBook, limitScopes } from "../limits/limit-book.ts";
 
@@ -58,20 +59,25 @@ export async function queue(
     freeWorkers.set(runner, free - 1);
     return undefined;
   };
-  if (!hasConcurrencyLimits(config)) return enqueue(database, candidates, (one) => refuse(undefined, one));
+  if (!hasConcurrencyLimits(config))
+    return atStep(context.fault, "queue", () =>
+      enqueue(database, candidates, (one) => refuse(undefined, one)),
+    );
   const requests = candidates.map(requestOf);
-  return database.begin(async (sql) => {
-    // Sent together: while the limits are locked, others wait for each answer.
-    const [, active] = await Promise.all([
-      lockLimits(sql, limitScopes(config, requests)),
-      countActiveJobs(sql, {
-        users: [...new Set(requests.flatMap(({ userId }) => (userId === null ? [] : [userId])))],
-        destinations: countedDestinations(config, requests),
-      }),
-    ]);
-    const book = new LimitBook(config, active);
-    return enqueue(sql, candidates, (one) => refuse(book, one));
-  });
+  return atStep(context.fault, "queue", () =>
+    database.begin(async (sql) => {
+      // Sent together: while the limits are locked, others wait for each answer.
+      const [, active] = await Promise.all([
+        lockLimits(sql, limitScopes(config, requests)),
+        countActiveJobs(sql, {
+          users: [...new Set(requests.flatMap(({ userId }) => (userId === null ? [] : [userId])))],
+          destinations: countedDestinations(config, requests),
+        }),
+      ]);
+      const book = new LimitBook(config, active);
+      return enqueue(sql, candidates, (one) => refuse(book, one));
+    }),
+  );
 }
 
 async function enqueue(

@@ -1,5 +1,6 @@
+import { mkdir } from "node:fs/promises";
+import { dirname } from "node:path";
 import {
-  adoptJobsOfName,
   markJobRunningIfQueued,
   releaseJobsIfNew,
   requeueJobIfNotStarted,
@@ -7,50 +8,30 @@ import {
   type JobRow,
 } from "@galaxy-jobs/shared-db";
 import type { Tool } from "@galaxy-jobs/tools";
+import { atStep } from "../fault-points.ts";
 import { destinationOf } from "../destinations/destination-of.ts";
 import type { HandlerContext } from "../handler-context.ts";
 import { jobDirectory } from "../job-directory.ts";
-import type { PreparedRun, RunEnd } from "../runners/runner.ts";
+import type { PreparedRun, RecoveredRun, RunEnd } from "../runners/runner.ts";
 import { cleanUp } from "./clean-up.ts";
 import { fail } from "./finish.ts";
 import { misconfiguredInfo, runnerOf } from "./runner-of.ts";
 import { stop } from "./stop.ts";
 
-/** A run of an earlier process of this name that has to be watched on to its end. */
+/** An adopted run that has to be watched on to its end. */
 export interface RecoveredJob {
-  readonly job: JobRow;
   readonly tool: Tool | undefined;
   readonly run: PreparedRun;
   readonly ended: Promise<RunEnd>;
 }
 
 /**
- * What the last process of this name left behind (galaxy.md 4.13): jobs that were only claimed go back to their pool, stop
- * requests are carried out, runs are found again by their directories. One job's trouble fails that job and no other.
+ * Finds out what became of an adopted job, which an earlier process of this name or a dead neighbour left behind
+ * (galaxy.md 4.13): a stop request is carried out, a run is found again by its directory, one that was never started goes back
+ * to its pool. Trouble fails that job and no other.
+ * @returns undefined when nothing of it is left to be watched
  */
-export async function recover(context: HandlerContext, database: Database): Promise<RecoveredJob[]> {
-  const jobs = await adoptJobsOfName(database, context.incarnationId, context.config.serverName);
-  await releaseJobsIfNew(
-    database,
-    jobs.filter(({ state }) => state === "new" || state === "resubmitted"),
-  );
-  const recovered: RecoveredJob[] = [];
-  for (const job of jobs) {
-    if (job.state === "new" || job.state === "resubmitted") continue;
-    try {
-      const found = await recoverOne(context, database, job);
-      if (found !== undefined) recovered.push(found);
-    } catch (error) {
-      context.events.emit("trouble", { at: "recover", job: job.id, error });
-      await fail(context, database, job, {
-        info: `Could not recover the job after a restart of its handler: ${messageOf(error)}`,
-      });
-    }
-  }
-  return recovered;
-}
-
-async function recoverOne(
+export async function recover(
   context: HandlerContext,
   database: Database,
   job: JobRow,
@@ -60,44 +41,84 @@ async function recoverOne(
     await stop(context, database, job, run);
     return undefined;
   }
+  if (job.state === "new" || job.state === "resubmitted") {
+    await giveBack(context, database, job, () => releaseJobsIfNew(database, [job]));
+    return undefined;
+  }
   if (run === undefined) throw new Error(misconfiguredInfo);
-  const recovered = await runnerOf(context, run.destination.runner).recover(run);
+  const recovered = await lookForRun(context, job, run);
   context.events.emit("adopted", { job: job.id, found: recovered.found });
+  const tool = context.toolBox().get(job.toolId, job.toolVersion);
   switch (recovered.found) {
     case "not-started":
-      await requeueJobIfNotStarted(database, job);
-      await cleanUp(context, run, "deleted");
+      await giveBack(context, database, job, () => requeueJobIfNotStarted(database, job));
       return undefined;
     case "lost":
       return {
-        job,
-        tool: context.toolBox().get(job.toolId, job.toolVersion),
+        tool,
         run,
         ended: Promise.resolve({ exitCode: null, failure: recovered.reason, state: "unknown_error" }),
       };
     case "running":
-      await markRunning(database, job, recovered.externalId);
-      return { job, tool: context.toolBox().get(job.toolId, job.toolVersion), run, ended: recovered.ended };
+      await markRunning(context, database, job, recovered.externalId);
+      return { tool, run, ended: recovered.ended };
     case "ended":
-      await markRunning(database, job, "");
-      return {
-        job,
-        tool: context.toolBox().get(job.toolId, job.toolVersion),
-        run,
-        ended: Promise.resolve(recovered.end),
-      };
+      await markRunning(context, database, job, "");
+      return { tool, run, ended: Promise.resolve(recovered.end) };
   }
 }
 
+/**
+ * Asks the runner, and closes the run where it was not started. A directory that is not there yet is made, and stays: its
+ * name is taken, so a handler that was paused before it made it cannot go on (incarnation.ts, "Never twice").
+ */
+async function lookForRun(context: HandlerContext, job: JobRow, run: PreparedRun): Promise<RecoveredRun> {
+  const { fault } = context;
+  const made = await atStep(fault, "recover.close", () => makeIfAbsent(run.directory), job.toolId);
+  const runner = runnerOf(context, run.destination.runner);
+  const recovered = await atStep(fault, "recover.run", () => runner.recover(run), job.toolId);
+  if (recovered.found === "not-started" && !made) await cleanUp(context, run, "deleted");
+  return recovered;
+}
+
+/** @returns whether this call made it */
+async function makeIfAbsent(directory: string): Promise<boolean> {
+  await mkdir(dirname(directory), { recursive: true });
+  try {
+    await mkdir(directory);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    throw error;
+  }
+}
+
+/** Back to the pool, unless too many handlers died over it. */
+async function giveBack(
+  context: HandlerContext,
+  database: Database,
+  job: JobRow,
+  release: () => Promise<unknown>,
+): Promise<void> {
+  const limit = context.config.jobPoisonLimit;
+  if (limit > 0 && job.handlerDeaths >= limit) {
+    const info = `The job was given up: ${job.handlerDeaths} times its handler died while it prepared the job (job_poison_limit).`;
+    await fail(context, database, job, { info });
+    return;
+  }
+  await context.untilWritten("requeue", job.id, () => atStep(context.fault, "requeue", release, job.toolId));
+}
+
 /** A handler that died between the start and the write of it left the job queued. */
-async function markRunning(database: Database, job: JobRow, externalId: string): Promise<void> {
+async function markRunning(
+  context: HandlerContext,
+  database: Database,
+  job: JobRow,
+  externalId: string,
+): Promise<void> {
   if (job.state !== "queued") return;
-  await markJobRunningIfQueued(database, {
-    id: job.id,
-    fence: job.fence,
-    externalId,
-    commandLine: job.commandLine ?? "",
-  });
+  const started = { id: job.id, fence: job.fence, externalId, commandLine: job.commandLine ?? "" };
+  await context.untilWritten("recover", job.id, () => markJobRunningIfQueued(database, started));
 }
 
 function runOf(context: HandlerContext, job: JobRow): PreparedRun | undefined {
@@ -105,8 +126,4 @@ function runOf(context: HandlerContext, job: JobRow): PreparedRun | undefined {
   if (destination === undefined || job.runFence === null) return undefined;
   const directory = jobDirectory(context.config.jobWorkingDirectory, job.id, job.runFence);
   return { jobId: job.id, runFence: job.runFence, directory, destination };
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,13 +1,14 @@
 import { markJobRunningIfQueued, type Database, type JobRow } from "@galaxy-jobs/shared-db";
+import { atStep } from "../fault-points.ts";
 import type { HandlerContext } from "../handler-context.ts";
 import type { RunEnd } from "../runners/runner.ts";
 import type { Preparation } from "./prepare.ts";
 import { runnerOf } from "./runner-of.ts";
 
 /**
- * Starts a prepared run and writes that it runs. When the row says meanwhile that the job was deleted, or is somebody else's,
- * the run is ended again: a deletion that races with the start wins.
- * @returns the run's end, or undefined when it was ended
+ * Starts a prepared run, under the lease, and writes that it runs.
+ * @returns the run's end, or undefined when the row says that the job was deleted meanwhile, or is somebody else's. Whose it is
+ *   decides what becomes of the run: an adopter may be watching it already.
  */
 export async function run(
   context: HandlerContext,
@@ -16,15 +17,25 @@ export async function run(
   { run: prepared, commandLine }: Preparation,
 ): Promise<{ readonly ended: Promise<RunEnd> } | undefined> {
   const runner = runnerOf(context, prepared.destination.runner);
-  const { externalId, ended } = await runner.start(prepared);
+  const { toolId } = job;
+  const { externalId, ended } = await atStep(
+    context.fault,
+    "start",
+    async () => {
+      // The start begins in the same turn of the loop as this look at the lease.
+      while (!context.lease.held()) await context.lease.whenHeld();
+      return runner.start(prepared);
+    },
+    toolId,
+  );
+  const started = { id: job.id, fence: job.fence, externalId, commandLine };
   const mine = await context.untilWritten("run", job.id, () =>
-    markJobRunningIfQueued(database, { id: job.id, fence: job.fence, externalId, commandLine }),
+    atStep(context.fault, "mark-running", () => markJobRunningIfQueued(database, started), toolId),
   );
   if (mine) {
     context.events.emit("started", { job: job.id, fence: job.fence, externalId });
     return { ended };
   }
   context.events.emit("let_go", { job: job.id, fence: job.fence, at: "run" });
-  await runner.stop(prepared);
   return undefined;
 }

@@ -10,7 +10,6 @@ import {
 import { HandlerMap } from "../assignment/handler-map.ts";
 import { poolOfTag } from "../assignment/process-role.ts";
 import type { HandlerContext } from "../handler-context.ts";
-import { leaseSeconds } from "../incarnation.ts";
 import { canMakeRunner, loadsRunner } from "../runners/make-runners.ts";
 import { misconfiguredInfo } from "./runner-of.ts";
 
@@ -60,11 +59,8 @@ async function isServed(
   for (const tag of tags) {
     const serving = await handlersServing(database, tag);
     const able = serving.some(
-      ({ serverName, live, heartbeatAge }) =>
-        live &&
-        heartbeatAge <= leaseSeconds &&
-        serverName !== config.serverName &&
-        loadsRunner(config, serverName, runner),
+      ({ serverName, live }) =>
+        live && serverName !== config.serverName && loadsRunner(config, serverName, runner),
     );
     if (able) return true;
   }

@@ -1,5 +1,6 @@
 import { rm } from "node:fs/promises";
 import { datasetPath, jobOutputs, type Database } from "@galaxy-jobs/shared-db";
+import { atStep } from "../fault-points.ts";
 import type { HandlerContext } from "../handler-context.ts";
 import { jobFiles } from "../job-directory.ts";
 import type { PreparedRun } from "../runners/runner.ts";
@@ -22,7 +23,7 @@ export async function stop(
   context.events.emit("stop_requested", { job: job.id });
   let streams = {};
   if (run !== undefined) {
-    await runnerOf(context, run.destination.runner).stop(run);
+    await atStep(context.fault, "stop.run", () => runnerOf(context, run.destination.runner).stop(run));
     const files = jobFiles(run.directory, job.id);
     streams = {
       toolStdout: await readStream(files.toolStdout),

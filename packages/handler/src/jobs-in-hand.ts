@@ -1,0 +1,64 @@
+import type { JobRow } from "@galaxy-jobs/shared-db";
+import type { PreparedRun } from "./runners/runner.ts";
+
+/** A job that this handler owns, with the pipeline that it is in. */
+export interface JobInHand {
+  readonly job: JobRow;
+  run: PreparedRun | undefined;
+  readonly done: Promise<void>;
+}
+
+/** The jobs that a handler owns, each for as long as its pipeline lasts. One job's trouble touches no other. */
+export class JobsInHand {
+  readonly #jobs = new Map<number, JobInHand>();
+  readonly #onTrouble: (hand: JobInHand, error: unknown) => Promise<void>;
+  readonly #onLeft: (job: JobRow) => void;
+
+  /**
+   * @param options.onTrouble told what a pipeline threw
+   * @param options.onLeft told when a job's pipeline is over
+   */
+  constructor(options: {
+    readonly onTrouble: (hand: JobInHand, error: unknown) => Promise<void>;
+    readonly onLeft: (job: JobRow) => void;
+  }) {
+    this.#onTrouble = options.onTrouble;
+    this.#onLeft = options.onLeft;
+  }
+
+  get size(): number {
+    return this.#jobs.size;
+  }
+
+  /** Whether one of them may have killed a handler before, and has not been started since. */
+  get hasSuspect(): boolean {
+    for (const { job, run } of this.#jobs.values())
+      if (job.handlerDeaths > 0 && run === undefined) return true;
+    return false;
+  }
+
+  get(jobId: number): JobInHand | undefined {
+    return this.#jobs.get(jobId);
+  }
+
+  take(job: JobRow, pipeline: (hand: JobInHand) => Promise<void>): void {
+    let hand: JobInHand;
+    // A job that this handler has put back, and takes again under a later fence, may still have the last steps of its
+    // earlier pipeline to go.
+    const before = this.#jobs.get(job.id)?.done ?? Promise.resolve();
+    const done = before
+      .then(() => pipeline(hand))
+      .catch((error: unknown) => this.#onTrouble(hand, error))
+      .finally(() => {
+        if (this.#jobs.get(job.id) === hand) this.#jobs.delete(job.id);
+        this.#onLeft(job);
+      });
+    hand = { job, run: undefined, done };
+    this.#jobs.set(job.id, hand);
+  }
+
+  /** Resolves when the pipelines that are under way now are over. */
+  async settled(): Promise<void> {
+    await Promise.allSettled([...this.#jobs.values()].map(({ done }) => done));
+  }
+}
