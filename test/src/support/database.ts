@@ -71,7 +71,8 @@ export async function createDatabase(
   };
 }
 
-function urlOf(address: DatabaseAddress): string {
+/** For `database_connection`. */
+export function urlOf(address: DatabaseAddress): string {
   const password = address.password === undefined ? "" : `:${encodeURIComponent(address.password)}`;
   return `postgresql://${encodeURIComponent(address.user)}${password}@/${address.database}?host=${encodeURIComponent(address.host)}&port=${address.port}`;
 }

@@ -87,7 +87,9 @@ export interface Galaxy {
   readonly web: Daemon;
   readonly handlers: Daemon[];
   /** Starts another handler and waits until it is registered. */
-  startHandler(name: string, pools?: readonly string[]): Promise<Daemon>;
+  startHandler(name: string, pools?: readonly string[], env?: Record<string, string>): Promise<Daemon>;
+  /** The same without waiting. */
+  spawnHandler(name: string, pools?: readonly string[], env?: Record<string, string>): Daemon;
   /** A request to the API; the parsed body. Throws on an error status. */
   api<T = any>(
     path: string,
@@ -110,6 +112,8 @@ export async function startGalaxy(
     assign?: string;
     workers?: number;
     tools?: string;
+    /** What the configuration gives as the database, where that is not the database's own address. */
+    connection?: (database: TestDatabase) => string;
   } = {},
 ): Promise<Galaxy> {
   const database = await createDatabase(options.which);
@@ -117,7 +121,7 @@ export async function startGalaxy(
   const configFile = join(folder, "config", "galaxy.yml");
   await mkdir(dirname(configFile));
   const galaxy = {
-    database_connection: database.url,
+    database_connection: options.connection?.(database) ?? database.url,
     single_user: "tester@example.org",
     job_handler_monitor_sleep: 0.2,
     ...(options.tools === undefined ? {} : { tool_path: options.tools }),
@@ -143,17 +147,16 @@ export async function startGalaxy(
   };
   try {
     const [, address] = await web.line(/web\.listening\b.*?\b(http:\/\/[^\s"]+)/);
-    const startHandler = async (name: string, pools: readonly string[] = ["job-handlers"]) => {
+    const spawnHandler: Galaxy["spawnHandler"] = (name, pools = ["job-handlers"], env = {}) => {
       const flags = pools.flatMap((pool) => ["--attach-to-pool", pool]);
-      const handler = startDaemon(name, programs.handler, [
-        "-c",
-        configFile,
-        "--server-name",
-        name,
-        ...flags,
-      ]);
+      const args = ["-c", configFile, "--server-name", name, ...flags];
+      const handler = startDaemon(name, programs.handler, args, env);
       handlers.push(handler);
-      await handler.line(/job\.registered/);
+      return handler;
+    };
+    const startHandler: Galaxy["startHandler"] = async (...parts) => {
+      const handler = spawnHandler(...parts);
+      await handler.line(/job\.registered/, 40_000);
       return handler;
     };
     for (const name of options.handlers ?? ["handler0"]) await startHandler(name);
@@ -179,7 +182,7 @@ export async function startGalaxy(
         },
         { what: `job ${id} to be ${states.join(" or ")}`, deadline },
       );
-    return { ...galaxyParts, address: address!, startHandler, api, job, stop };
+    return { ...galaxyParts, address: address!, startHandler, spawnHandler, api, job, stop };
   } catch (error) {
     await stop();
     throw error;

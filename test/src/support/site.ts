@@ -182,6 +182,7 @@ export async function makeSite(plan: SitePlan): Promise<Site> {
           params: {},
           handler: assignment.handler,
           assignedHandler: assignment.assignedHandler,
+          assignedTag: assignment.assignedTag ?? null,
           inputs: [],
           outputs: [],
         }),
