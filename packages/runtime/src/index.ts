@@ -39,6 +39,14 @@ export { DEFAULT_JOB_CONFIG } from "./config/job-config.ts";
 export { evaluateResubmitExpression, holds, type FailureFacts } from "./resubmit-expression/evaluate.ts";
 export { parseResubmitExpression, ResubmitExpressionError } from "./resubmit-expression/parse.ts";
 export { isLoopback } from "./config/web-config.ts";
+export { shownAddress } from "./config/listener-spec.ts";
+export type {
+  ListenerAddress,
+  ListenerProtocol,
+  ListenerSpec,
+  TcpAddress,
+  UnixAddress,
+} from "./config/listener-spec.ts";
 
 export { parseDatabaseConnection } from "./database-connection.ts";
 export type { DatabaseConnection } from "./database-connection.ts";

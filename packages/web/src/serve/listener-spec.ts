@@ -1,0 +1,7 @@
+export type {
+  ListenerAddress,
+  ListenerProtocol,
+  ListenerSpec,
+  TcpAddress,
+  UnixAddress,
+} from "@galaxy-jobs/runtime";
