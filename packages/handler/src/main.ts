@@ -5,6 +5,7 @@ import {
   poolOption,
   runDaemon,
   locateDatabase,
+  tellMaster,
   type DaemonArguments,
   type DaemonContext,
   type GalaxyConfig,
@@ -58,7 +59,7 @@ async function main(context: DaemonContext): Promise<void> {
   if (applied.length > 0) logger.info("database.migrated", { migrations: applied });
   const tools = await loadToolBox(config.toolPaths);
   for (const fault of tools.faults) logger.warn("tool.faulty", { fault: formatFault(fault) });
-  const idle = process.send === undefined ? whyUnreached(config) : undefined;
+  const idle = context.isChild ? undefined : whyUnreached(config);
   if (idle !== undefined) logger.warn("handler.unreached", { reason: idle });
   const handler = new JobHandler({
     config,
@@ -70,8 +71,15 @@ async function main(context: DaemonContext): Promise<void> {
     fault: armFault(process.env["GALAXY_FAULT_POINT"], process.env["GALAXY_FAULT_ACTION"]),
   });
   await context.run(handler);
-  // Started by a web tier as one of its mules.
-  if (process.send !== undefined) takeMessages(muleChannel(), handler, logger);
+  if (context.isChild) await serveAsMule(context, handler);
+}
+
+/** Started by the master of a web tier: it takes messages, and ends with its master. */
+async function serveAsMule(context: DaemonContext, handler: JobHandler): Promise<void> {
+  process.once("disconnect", () => context.end(0, "the master has gone"));
+  if (!process.connected) return context.end(0, "the master has gone");
+  takeMessages(muleChannel(), handler, context.logger);
+  await tellMaster({ type: "ready", serverName: context.config.serverName });
 }
 
 /** A handler that listens to nothing is a mistake: it would idle for ever. Rules that are not there are another. */

@@ -15,7 +15,16 @@ export { loadGalaxyConfig } from "./config/load-galaxy-config.ts";
 export type { LoadOptions } from "./config/load-galaxy-config.ts";
 export { GALAXY_OPTIONS } from "./config/galaxy-options.ts";
 export { describeConfig } from "./config/describe-config.ts";
-export type { CleanupJob, GalaxyConfig, HttpAddress, WebConfig } from "./config/galaxy-config.ts";
+export type {
+  CleanupJob,
+  ConfiguredFarm,
+  GalaxyConfig,
+  HttpAddress,
+  MasterSignalMeaning,
+  TreeConfig,
+  WebConfig,
+  WebSignals,
+} from "./config/galaxy-config.ts";
 export type {
   AssignmentMethodName,
   Destination,
@@ -38,7 +47,8 @@ export type { ResourceField } from "./config/resource-fields.ts";
 export { DEFAULT_JOB_CONFIG } from "./config/job-config.ts";
 export { evaluateResubmitExpression, holds, type FailureFacts } from "./resubmit-expression/evaluate.ts";
 export { parseResubmitExpression, ResubmitExpressionError } from "./resubmit-expression/parse.ts";
-export { isLoopback } from "./config/web-config.ts";
+export { isLoopback } from "./config/web-listeners.ts";
+export { MASTER_SIGNALS } from "./config/web-tree.ts";
 export { shownAddress } from "./config/listener-spec.ts";
 export type {
   ListenerAddress,
@@ -59,12 +69,17 @@ export type { ProcessIdentity } from "./process/process-identity.ts";
 export { locateDatabase } from "./locate-database.ts";
 export type { LocatedDatabase } from "./locate-database.ts";
 export { PidFile } from "./process/pid-file.ts";
-export { SIGNALS, SignalQueue } from "./process/signal-queue.ts";
-export type { KnownSignal, SignalMeaning } from "./process/signal-queue.ts";
+export { CHILD_SIGNALS, SIGNALS, SignalQueue } from "./process/signal-queue.ts";
+export type { KnownSignal, SignalMeaning, SignalTable } from "./process/signal-queue.ts";
+export { childMark, tellMaster } from "./process/master-channel.ts";
+export { readJsonLines, writeJsonLine } from "./process/json-lines.ts";
+export { dropPrivileges, findAccount, findGroup, findUserId } from "./process/privileges.ts";
+export type { Account } from "./process/privileges.ts";
 export { commandLine, daemonOptions, findConfigFile, poolOption } from "./process/daemon-options.ts";
 export type { DaemonArguments } from "./process/daemon-options.ts";
 export { runDaemon } from "./process/run-daemon.ts";
-export type { DaemonContext, DaemonOptions } from "./process/run-daemon.ts";
+export type { DaemonContext, DaemonOptions, DaemonSettings } from "./process/run-daemon.ts";
 export { isPlainPath } from "./plain-path.ts";
 export { Farm, isFarmEnvelope, isFarmReceipt } from "./process/farm.ts";
 export type { FarmEnvelope, FarmMember, FarmReceipt } from "./process/farm.ts";
+export { askSocket, controlSocketPath } from "./process/ask-socket.ts";

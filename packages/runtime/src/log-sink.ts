@@ -8,7 +8,7 @@ import Transport from "winston-transport";
  * they are counted, and the next line that can be written is preceded by the count.
  */
 export class LogSink extends Transport {
-  readonly #file: string | undefined;
+  #file: string | undefined;
   #descriptor: number | undefined;
   #lost = 0;
 
@@ -41,6 +41,13 @@ export class LogSink extends Transport {
       return;
     }
     fs.closeSync(this.#descriptor);
+    this.#descriptor = next;
+  }
+
+  moveTo(file: string): void {
+    const next = openLog(path.resolve(file));
+    this.shut();
+    this.#file = path.resolve(file);
     this.#descriptor = next;
   }
 

@@ -21,6 +21,8 @@ export interface Logger {
   close(): Promise<void>;
   /** Opens the log file anew: for log rotation, after the old file was renamed. */
   reopen(): void;
+  /** From now on to this file: for a log that is opened only when the program has loaded. @throws when it cannot be opened */
+  moveTo(file: string): void;
 }
 
 export interface LoggerOptions {
@@ -64,6 +66,7 @@ export function createLogger(options: LoggerOptions): Logger {
       error: (event, facts) => log("error", event, { ...inherited, ...facts }),
       child: (facts) => family({ ...inherited, ...facts }),
       reopen: () => sink.reopen(),
+      moveTo: (file) => sink.moveTo(file),
       close: () => close(),
     };
   }
@@ -92,4 +95,5 @@ export const silentLogger: Logger = {
   child: () => silentLogger,
   close: () => Promise.resolve(),
   reopen: () => undefined,
+  moveTo: () => undefined,
 };

@@ -62,7 +62,7 @@ function sameText(a: string, b: string): boolean {
  * can send requests to a loopback address, also under a name of its own.
  */
 export function refuseForeignPages(context: WebContext) {
-  const onlyLoopback = context.config.web.http.every(({ host }) => isLoopback(host));
+  const { onlyLoopback } = context.config.web;
   return (request: Request, _response: Response, next: NextFunction): void => {
     if (explicitKey(request) !== undefined) return next();
     const host = (request.get("host") ?? "").replace(/:\d+$/, "").replace(/^\[|\]$/g, "");

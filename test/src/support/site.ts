@@ -9,7 +9,7 @@ import {
   type Assignment,
   type MuleMessages,
 } from "@galaxy-jobs/handler";
-import { Farm, isFarmReceipt, loadGalaxyConfig, silentLogger, type GalaxyConfig } from "@galaxy-jobs/runtime";
+import { childMark, Farm, isFarmReceipt, loadGalaxyConfig, silentLogger, type GalaxyConfig } from "@galaxy-jobs/runtime";
 import { ensureDefaultHistory, ensureUser, insertJob, type JobRow } from "@galaxy-jobs/shared-db";
 import { loadToolBox } from "@galaxy-jobs/tools";
 import { createDatabase, type TestDatabase } from "./database.ts";
@@ -147,7 +147,10 @@ export async function makeSite(plan: SitePlan): Promise<Site> {
       daemon = startDaemon(name, programs.handler, args);
       await daemon.line(/job\.registered/);
     } else {
-      const child = fork(programs.handler, args, { stdio: ["ignore", "pipe", "pipe", "ipc"] });
+      const child = fork(programs.handler, args, {
+        stdio: ["ignore", "pipe", "pipe", "ipc"],
+        env: { ...process.env, ...childMark },
+      });
       daemon = watch(name, child);
       await daemon.line(/job\.registered/);
       const member = { name, send: (envelope: object) => void child.send(envelope) };

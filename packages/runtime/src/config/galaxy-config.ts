@@ -2,6 +2,7 @@ import type { Fault } from "../faults.ts";
 import type { LogFormat, LogLevel } from "../log.ts";
 import type { JobConfig } from "./job-config.ts";
 import type { ResourceField } from "./resource-fields.ts";
+import type { ListenerAddress, ListenerSpec, TcpAddress, UnixAddress } from "./listener-spec.ts";
 
 /** What a process was configured to do: read once, checked as a whole, deeply frozen, passed down. All paths are absolute. */
 export interface GalaxyConfig {
@@ -71,7 +72,25 @@ export interface GalaxyConfig {
 export type CleanupJob = "always" | "onsuccess" | "never";
 
 export interface WebConfig {
-  readonly http: readonly HttpAddress[];
+  /** The TCP addresses among `listeners`. */
+  readonly http: readonly TcpAddress[];
+  /** Every listening socket; none where a zerg pool listens. */
+  readonly listeners: readonly ListenerSpec[];
+  /** Nothing was configured: the one listener is the default one. */
+  readonly hasDefaultListener: boolean;
+  /** Nobody outside this host gets in, not even through a proxy. */
+  readonly onlyLoopback: boolean;
+  readonly tree: TreeConfig;
+  readonly staticMaps: readonly { readonly mount: string; readonly path: string }[];
+  /** Threads that send static files. */
+  readonly offloadThreads: number;
+  /** Run in the background (daemonize). */
+  readonly background: boolean;
+  /** The log of the web tier's processes; `late`: opened when the application has loaded (logto2, daemonize2). */
+  readonly log?: { readonly file: string; readonly late: boolean };
+  readonly pidFile?: { readonly file: string; readonly late: boolean };
+  /** Where statistics are told. */
+  readonly stats?: Exclude<ListenerAddress, { fd: number }>;
   /** Bytes of one uploaded file; default 10 GiB. */
   readonly maxUploadBytes: number;
   /** Bytes of a JSON body; default 1 MiB. */
@@ -80,8 +99,55 @@ export interface WebConfig {
   readonly rateLimitPerMinute: number;
 }
 
-/** Port 0 asks the system for a free one. */
-export interface HttpAddress {
-  readonly host: string;
-  readonly port: number;
+/** What a signal asks of the master of a web tier. */
+export type MasterSignalMeaning =
+  | "stop"
+  | "stop-at-once"
+  | "reload"
+  | "reopen-logs"
+  | "more-workers"
+  | "fewer-workers";
+
+export type WebSignals = Readonly<Partial<Record<NodeJS.Signals, MasterSignalMeaning>>>;
+
+/** The processes of a web tier. */
+export interface TreeConfig {
+  /** A master owns the sockets and web workers serve; without one a single process does both. */
+  readonly hasMaster: boolean;
+  /** Web workers. */
+  readonly processes: number;
+  /** The farms that get jobs. */
+  readonly farms: readonly ConfiguredFarm[];
+  /** Seconds that a web worker may take to end, before it is killed. */
+  readonly workerMercy: number;
+  /** The same of a mule. */
+  readonly muleMercy: number;
+  /** Seconds after which a request kills its worker; 0: never. */
+  readonly harakiri: number;
+  /** Requests after which a worker is replaced; 0: never. */
+  readonly maxRequests: number;
+  /** Connections that the kernel holds for each socket. */
+  readonly backlog: number;
+  readonly signals: WebSignals;
+  /** The account that the tree runs under once its sockets are bound: a name or a number. */
+  readonly uid?: string;
+  readonly gid?: string;
+  readonly chdir?: string;
+  /** The pool to attach to instead of listening: its control socket. */
+  readonly zerg?: string;
+  /** This process is a pool. */
+  readonly zergPool?: {
+    readonly control: UnixAddress;
+    readonly addresses: readonly Exclude<ListenerAddress, { fd: number }>[];
+  };
 }
+
+/** A pool of mules, `job-handlers` or `job-handlers.<tag>`. */
+export interface ConfiguredFarm {
+  readonly name: string;
+  /** Numbers of its mules in their order; the first is `<server name>.<farm>.1` (galaxy.md 1.3). */
+  readonly mules: readonly number[];
+}
+
+/** Port 0 asks the system for a free one. */
+export type HttpAddress = TcpAddress;

@@ -9,14 +9,16 @@ import { parseYaml, type DocumentPath } from "../yaml-document.ts";
 import { resolvePaths, type ConfigPaths } from "./config-paths.ts";
 import { isMapping, readConfigFile } from "./config-source.ts";
 import type { ConfigSource } from "./config-source.ts";
-import type { GalaxyConfig, HttpAddress } from "./galaxy-config.ts";
+import type { GalaxyConfig, HttpAddress, WebConfig } from "./galaxy-config.ts";
 import type { GalaxyOptionValues } from "./galaxy-options.ts";
 import { DEFAULT_JOB_CONFIG } from "./job-config.ts";
 import { loadJobConfig } from "./load-job-config.ts";
 import { readGalaxyOptions } from "./option-values.ts";
 import type { ReadOptions } from "./option-values.ts";
 import { readResourceFields } from "./resource-fields.ts";
-import { isLoopback, readWebConfig, WEB_SECTIONS } from "./web-config.ts";
+import { shownAddress } from "./listener-spec.ts";
+import { readWebConfig, WEB_SECTIONS } from "./web-config.ts";
+import { isLoopback } from "./web-listeners.ts";
 
 /** Who everybody is on an embedded database, unless configured. */
 const IMPLICIT_SINGLE_USER = "admin@localhost.localdomain";
@@ -53,7 +55,7 @@ export function loadGalaxyConfig(options: LoadOptions): GalaxyConfig {
   const read = readGalaxyOptions(source, commandLineFirst(options), report, warn);
   const { values } = read;
   const paths = resolvePaths(file, values);
-  const web = readWebConfig(source, options.http, warn);
+  const web = readWebConfig(source, options.http, paths.rootDirectory, warn);
   const {
     jobs,
     file: jobConfigFile,
@@ -66,7 +68,7 @@ export function loadGalaxyConfig(options: LoadOptions): GalaxyConfig {
   if (!unreadable) checkPlainPaths(paths, read, report);
   const database = readDatabase(read, path.join(paths.dataDirectory, "postgres"), report);
   const singleUser = readSingleUser(values, database.kind);
-  if (!unreadable) checkExposure(values, singleUser, web.http, source, report);
+  if (!unreadable) checkExposure(values, singleUser, web, source, report);
 
   if (faults.length > 0) throw new FaultsError(options.file ?? "configuration", inFileOrder(faults));
   const logFile = options.logFile ?? logDestination(values);
@@ -206,17 +208,24 @@ function readSingleUser(values: GalaxyOptionValues, database: "embedded" | "serv
 function checkExposure(
   values: GalaxyOptionValues,
   singleUser: string | undefined,
-  http: readonly HttpAddress[],
+  web: WebConfig,
   source: ConfigSource | undefined,
   report: (fault: Fault) => void,
 ): void {
-  const open = http.find((address) => !isLoopback(address.host));
+  const { zerg, zergPool } = web.tree;
+  const addresses = [
+    ...web.listeners.map(({ address }) => address),
+    ...(zergPool?.addresses ?? []),
+    // Where its pool listens is not known here.
+    ...(zerg === undefined ? [] : [{ path: zerg }]),
+  ];
+  const open = addresses.find((address) => !("host" in address && isLoopback(address.host)));
   if (singleUser === undefined || values.single_user !== undefined || open === undefined) return;
   const section = WEB_SECTIONS.find((name) => {
     const content = isMapping(source?.document.value) ? source.document.value[name] : undefined;
-    return isMapping(content) && content["http"] !== undefined;
+    return isMapping(content) && Object.keys(content).some((key) => /http|socket|zerg/.test(key));
   });
-  const message = `everybody who reaches ${open.host}:${open.port} would be the administrator ${singleUser}`;
+  const message = `everybody who reaches ${shownAddress(open)} would be the administrator ${singleUser}`;
   const remedy =
     "listen on 127.0.0.1, or set single_user: false and bootstrap_admin_api_key so that people need a key, " +
     "or set single_user: to an address if that is what you want";

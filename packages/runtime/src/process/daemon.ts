@@ -4,8 +4,7 @@ import type { Logger } from "../log.ts";
 import type { Service } from "../service.ts";
 import { ownIdentity } from "./process-identity.ts";
 import type { DaemonContext } from "./run-daemon.ts";
-import { SIGNALS } from "./signal-queue.ts";
-import type { KnownSignal, SignalQueue } from "./signal-queue.ts";
+import type { KnownSignal, SignalMeaning, SignalQueue, SignalTable } from "./signal-queue.ts";
 import os from "node:os";
 
 /** Why a daemon ends: a signal (128 + its number, if it must be forced), or a reason from within with its exit code. */
@@ -17,7 +16,11 @@ export class Daemon {
   readonly #config: GalaxyConfig;
   readonly #logger: Logger;
   readonly #signals: SignalQueue;
-  readonly #onForce: () => void;
+  readonly #table: SignalTable;
+  readonly #patience: number;
+  readonly #isChild: boolean;
+  readonly #onForce: (() => void)[];
+  #onSignal: (meaning: SignalMeaning) => void = () => undefined;
   readonly #started: Service[] = [];
   readonly #stopping = new AbortController();
   #tellEnd: (end: End) => void = () => undefined;
@@ -30,6 +33,10 @@ export class Daemon {
     config: GalaxyConfig;
     logger: Logger;
     signals: SignalQueue;
+    table: SignalTable;
+    /** Seconds that a stop may take. */
+    patience: number;
+    isChild: boolean;
     /** The last thing before a process that does not stop is ended. */
     onForce: () => void;
   }) {
@@ -37,7 +44,10 @@ export class Daemon {
     this.#config = parts.config;
     this.#logger = parts.logger;
     this.#signals = parts.signals;
-    this.#onForce = parts.onForce;
+    this.#table = parts.table;
+    this.#patience = parts.patience;
+    this.#isChild = parts.isChild;
+    this.#onForce = [parts.onForce];
   }
 
   /** @returns the exit code. @throws what `main` threw, after what it had started was stopped */
@@ -52,7 +62,10 @@ export class Daemon {
       config: this.#config,
       logger: this.#logger,
       identity,
+      isChild: this.#isChild,
       stopping: this.#stopping.signal,
+      onSignal: (listener) => (this.#onSignal = listener),
+      onForce: (last) => this.#onForce.unshift(last),
       run: (service) => this.#run(service),
       end: (exitCode, reason) => this.#tellEnd({ exitCode, reason }),
     });
@@ -90,26 +103,45 @@ export class Daemon {
   }
 
   async #readSignals(): Promise<void> {
-    for (let signal = await this.#signals.next(); signal !== undefined; signal = await this.#signals.next()) {
-      if (SIGNALS[signal] === "reopen-logs") {
-        this.#logger.reopen();
-        this.#logger.info("log.reopened", { signal });
-      } else if (this.#stopping.signal.aborted) {
-        this.#tellHurry();
-      } else {
+    for (let signal = await this.#signals.next(); signal !== undefined; signal = await this.#signals.next())
+      this.#act(signal, this.#table[signal] ?? "ignore");
+  }
+
+  #act(signal: KnownSignal, meaning: SignalMeaning): void {
+    const again = this.#stopping.signal.aborted;
+    switch (meaning) {
+      case "ignore":
+        return;
+      case "stop-gracefully":
+      case "stop":
+        if (again && meaning === "stop") this.#tellHurry();
         this.#stopping.abort();
         this.#tellEnd({ signal });
-      }
+        return;
+      case "stop-at-once":
+        this.#stopping.abort();
+        this.#tellEnd({ signal });
+        this.#tellHurry();
+        return;
+      case "reopen-logs":
+        this.#logger.reopen();
+        this.#logger.info("log.reopened", { signal });
+        this.#onSignal(meaning);
+        return;
+      case "reload":
+      case "more-workers":
+      case "fewer-workers":
+        this.#onSignal(meaning);
     }
   }
 
   /** Stops everything, last started first, within the time allowed; a second signal ends the patience at once. */
   async #stopAll(end: End, started: Promise<boolean>): Promise<void> {
     this.#stopping.abort();
-    this.#logger.info("daemon.stopping", { ...end, timeout: this.#config.monitorThreadJoinTimeout });
+    this.#logger.info("daemon.stopping", { ...end, timeout: this.#patience });
     let timer: NodeJS.Timeout | undefined;
     const patience = new Promise<"forced">((resolve) => {
-      timer = setTimeout(() => resolve("forced"), this.#config.monitorThreadJoinTimeout * 1000);
+      timer = setTimeout(() => resolve("forced"), this.#patience * 1000);
       void this.#hurry.then(() => resolve("forced"));
     });
     const outcome = await Promise.race([this.#stopServices(started), patience]);
@@ -141,7 +173,7 @@ export class Daemon {
     const left = this.#started.map((service) => service.name);
     this.#logger.error("daemon.forced", { exitCode, notStopped: left });
     await Promise.race([this.#logger.close(), new Promise((resolve) => setTimeout(resolve, 500))]);
-    this.#onForce();
+    for (const last of this.#onForce) last();
     process.exit(exitCode);
   }
 

@@ -36,16 +36,21 @@ export function waitingParent(env: NodeJS.ProcessEnv): Parent | undefined {
  * stop this process meanwhile is passed on.
  *
  * @param log takes what the process writes outside of its log, e.g. the last words of a crash
+ * @param late the log is opened by the background process, when it is ready; until then it writes where this one does
  * @returns the exit code for this process, and what there is to tell
  */
-export async function startInBackground(log: string): Promise<{ exitCode: number; text: string }> {
-  const output = fs.openSync(log, "a", 0o640);
+export async function startInBackground(
+  log: string,
+  late = false,
+): Promise<{ exitCode: number; text: string }> {
+  const output = late ? ("pipe" as const) : fs.openSync(log, "a", 0o640);
   const child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
     detached: true,
     env: { ...process.env, [MARK]: "1" },
     stdio: ["ignore", output, output, "ipc"],
   });
-  fs.closeSync(output);
+  if (typeof output === "number") fs.closeSync(output);
+  child.stderr?.pipe(process.stderr, { end: false });
   const forward = (signal: NodeJS.Signals): void => void child.kill(signal);
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, forward);
   try {
@@ -71,6 +76,8 @@ export async function startInBackground(log: string): Promise<{ exitCode: number
   } finally {
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, forward);
     if (child.connected) child.disconnect();
+    child.stdout?.destroy();
+    child.stderr?.destroy();
     child.unref();
   }
 }

@@ -34,7 +34,11 @@ export class PidFile {
   /** Removes the file if it is still ours. Synchronous: it also works as the last thing of a process. */
   release(): void {
     if (this.#content === undefined) return;
-    if (readFile(this.path) === this.#content) fs.rmSync(this.path, { force: true });
+    try {
+      if (readFile(this.path) === this.#content) fs.rmSync(this.path, { force: true });
+    } catch {
+      // A process that gave up its privileges may not remove it; it names no living process any more.
+    }
     this.#content = undefined;
   }
 

@@ -13,7 +13,9 @@ import { findConfigFile } from "./daemon-options.ts";
 import type { DaemonArguments } from "./daemon-options.ts";
 import { PidFile } from "./pid-file.ts";
 import type { ProcessIdentity } from "./process-identity.ts";
-import { SignalQueue } from "./signal-queue.ts";
+import { takeMasterMark, tellMaster } from "./master-channel.ts";
+import { CHILD_SIGNALS, SIGNALS, SignalQueue } from "./signal-queue.ts";
+import type { SignalMeaning, SignalTable } from "./signal-queue.ts";
 import { stopDaemon } from "./stop-daemon.ts";
 
 /** What `main` of a daemon works with. */
@@ -21,12 +23,29 @@ export interface DaemonContext {
   readonly config: GalaxyConfig;
   readonly logger: Logger;
   readonly identity: ProcessIdentity;
+  /** A master started this process, as its child; it tells and hears it over the channel. */
+  readonly isChild: boolean;
   /** Aborted by the first signal to stop: for waits during the start. */
   readonly stopping: AbortSignal;
   /** Starts the service; when the daemon stops it is stopped, the last started first. */
   run(service: Service): Promise<void>;
   /** Ends the daemon from within: gracefully, with this exit code. */
   end(exitCode: number, reason: string): void;
+  /** Who hears of the signals that are not about the end of this process, and of reopened logs. */
+  onSignal(listener: (meaning: SignalMeaning) => void): void;
+  /** Called before a process that does not stop is ended: synchronous, and short. */
+  onForce(last: () => void): void;
+}
+
+/** Where a program differs from what every daemon does. */
+export interface DaemonSettings {
+  readonly signals?: SignalTable;
+  /** Seconds that a stop may take. */
+  readonly patience?: number;
+  readonly background?: boolean;
+  /** `late`: taken, and opened, only when the program is ready. The command line's win over both. */
+  readonly pidFile?: { readonly file: string; readonly late: boolean };
+  readonly log?: { readonly file: string; readonly late: boolean };
 }
 
 export interface DaemonOptions {
@@ -37,6 +56,11 @@ export interface DaemonOptions {
   main(context: DaemonContext): Promise<void>;
   /** Looks at what the configuration alone does not show, for `check` and before the start. */
   check?(config: GalaxyConfig): Promise<readonly Fault[]> | readonly Fault[];
+  /** The signals that any settings may name. */
+  readonly signals?: readonly NodeJS.Signals[];
+  settings?(config: GalaxyConfig): DaemonSettings;
+  /** What must come before the log is opened and the services start, once it is sure that no other process has the pid file. */
+  prepare?(config: GalaxyConfig, logFile: string | undefined): Promise<void>;
   /** What more of the command line goes into the configuration. */
   readonly load?: Partial<LoadOptions>;
 }
@@ -51,16 +75,21 @@ const STOP_DAEMON_MARGIN_MS = 15_000;
  * process then ends by itself, as nothing keeps it; if something does, it is ended with that code.
  */
 export async function runDaemon(options: DaemonOptions): Promise<void> {
-  const signals = new SignalQueue();
+  const isChild = takeMasterMark(process.env);
+  const signals = new SignalQueue(options.signals);
   const parent = waitingParent(process.env);
-  const exitCode = await life(options, signals, parent).catch((error: unknown) => {
+  const exitCode = await life(options, signals, parent, isChild).catch(async (error: unknown) => {
     const text = failureText(options.name, error);
-    process.stderr.write(`${text}\n`);
+    // A master says itself what its children could not.
+    if (isChild) await tellMaster({ type: "failed", text });
+    else process.stderr.write(`${text}\n`);
     parent?.failed(text, 1);
     return 1;
   });
   signals.close();
   process.exitCode = exitCode;
+  // The channel to the master would keep the process.
+  if (isChild && process.connected) process.disconnect();
   setTimeout(() => process.exit(exitCode), LINGER_MS).unref();
 }
 
@@ -68,6 +97,7 @@ async function life(
   options: DaemonOptions,
   signals: SignalQueue,
   parent: ReturnType<typeof waitingParent>,
+  isChild: boolean,
 ): Promise<number> {
   const args = options.arguments;
   if (args.stopDaemon === true && args.pidFile !== undefined) {
@@ -83,48 +113,77 @@ async function life(
     logFormat: args.logFormat,
     ...options.load,
   });
-  const background = args.daemonize === true || parent !== undefined;
-  const pidFile = args.pidFile ?? path.join(config.rootDirectory, `${config.serverName}.pid`);
+  const settings = options.settings?.(config) ?? {};
+  const patience = settings.patience ?? config.monitorThreadJoinTimeout;
+  const background = args.daemonize === true || settings.background === true || parent !== undefined;
+  const pidFile =
+    args.pidFile ??
+    settings.pidFile?.file ??
+    path.join(config.rootDirectory, `${config.serverName}.pid`);
   if (args.stopDaemon === true) {
-    return tell(
-      options,
-      await stopDaemon(pidFile, config.monitorThreadJoinTimeout * 1000 + STOP_DAEMON_MARGIN_MS),
-    );
+    return tell(options, await stopDaemon(pidFile, patience * 1000 + STOP_DAEMON_MARGIN_MS));
   }
   const more = (await options.check?.(config)) ?? [];
   if (more.length > 0) throw new FaultsError(config.file ?? "configuration", more);
   if (args._.includes("check")) return reportValid(options, config);
 
-  const logFile =
-    config.log.file ?? (background ? path.join(config.rootDirectory, `${config.serverName}.log`) : undefined);
+  const log = logOf(options, config, settings, background);
   if (background && parent === undefined) {
-    const holder = PidFile.holder(pidFile);
-    if (holder !== undefined) throw new Error(`already running with pid ${holder.pid} (${pidFile})`);
+    refuseSecond(pidFile);
     signals.remove();
-    return tell(options, await startInBackground(String(logFile)));
+    return tell(options, await startInBackground(log!.file, log!.late));
   }
-  const held = background || args.pidFile !== undefined ? PidFile.take(pidFile) : undefined;
+  const wantsPidFile = background || args.pidFile !== undefined || settings.pidFile !== undefined;
+  const isLate = args.pidFile === undefined && settings.pidFile?.late === true;
+  if (wantsPidFile) refuseSecond(pidFile);
+  let held = wantsPidFile && !isLate ? PidFile.take(pidFile) : undefined;
   try {
+    await options.prepare?.(config, log?.file);
     const logger = createLogger({
       level: config.log.level,
       format: config.log.format,
       facts: { server: config.serverName },
-      ...(logFile === undefined ? {} : { file: logFile }),
+      ...(log === undefined || log.late ? {} : { file: log.file }),
     });
     const daemon = new Daemon({
       name: options.name,
       config,
       logger,
       signals,
+      table: isChild ? CHILD_SIGNALS : (settings.signals ?? SIGNALS),
+      patience,
+      isChild,
       onForce: () => held?.release(),
     });
     return await daemon.live(
       (context) => options.main(context),
-      () => parent?.ready(),
+      () => {
+        if (log?.late === true) logger.moveTo(log.file);
+        if (wantsPidFile && isLate) held = PidFile.take(pidFile);
+        parent?.ready();
+      },
     );
   } finally {
     held?.release();
   }
+}
+
+/** The log of the command line, else of the configuration, else the program's; in the background there is always one. */
+function logOf(
+  options: DaemonOptions,
+  config: GalaxyConfig,
+  settings: DaemonSettings,
+  background: boolean,
+): DaemonSettings["log"] {
+  if (config.log.file !== undefined) return { file: config.log.file, late: false };
+  if (options.arguments.logFile === undefined && settings.log !== undefined) return settings.log;
+  if (!background) return undefined;
+  return { file: path.join(config.rootDirectory, `${config.serverName}.log`), late: false };
+}
+
+function refuseSecond(pidFile: string): void {
+  const holder = PidFile.holder(pidFile);
+  if (holder !== undefined) throw new Error(`already running with pid ${holder.pid} (${pidFile})`);
 }
 
 const defaultPatience = 30_000 + STOP_DAEMON_MARGIN_MS;

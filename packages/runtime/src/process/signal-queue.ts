@@ -1,15 +1,33 @@
-/** What a signal asks for. `stop`: once gracefully, a second time at once. */
-export type SignalMeaning = "stop" | "reopen-logs";
+import type { MasterSignalMeaning } from "../config/galaxy-config.ts";
 
-/** Signals and their meaning: the whole table. */
+/**
+ * What a signal asks for. `stop`: once gracefully, a second time at once. `stop-gracefully`: a second one changes nothing,
+ * whoever sent the first has the patience. What only a master can do is handed to its listener.
+ */
+export type SignalMeaning = MasterSignalMeaning | "stop-gracefully" | "ignore";
+
+export type SignalTable = Readonly<Partial<Record<NodeJS.Signals, SignalMeaning>>>;
+
+/** Signals and their meaning, for a process of its own: the whole table. */
 export const SIGNALS = {
   SIGTERM: "stop",
   SIGINT: "stop",
   SIGHUP: "reopen-logs",
   SIGUSR1: "reopen-logs",
-} as const satisfies Partial<Record<NodeJS.Signals, SignalMeaning>>;
+} as const satisfies SignalTable;
 
-export type KnownSignal = keyof typeof SIGNALS;
+/**
+ * The table of a process that a master started. The master tells it everything; what a terminal or a service manager sends to
+ * all processes at once must not count as a second signal.
+ */
+export const CHILD_SIGNALS = {
+  SIGTERM: "stop-gracefully",
+  SIGINT: "ignore",
+  SIGHUP: "ignore",
+  SIGUSR1: "reopen-logs",
+} as const satisfies SignalTable;
+
+export type KnownSignal = NodeJS.Signals;
 
 /**
  * Signals as data: the handlers only put them in a queue. Make it before anything else, since until then a SIGHUP ends
@@ -21,8 +39,9 @@ export class SignalQueue {
   #arrived: (() => void) | undefined;
   #closed = false;
 
-  constructor() {
-    for (const signal of Object.keys(SIGNALS) as KnownSignal[]) {
+  /** @param signals those that any table may name; SIGKILL and SIGSTOP cannot be */
+  constructor(signals: Iterable<KnownSignal> = Object.keys(SIGNALS) as KnownSignal[]) {
+    for (const signal of signals) {
       const listener = (): void => {
         this.#queue.push(signal);
         this.#arrived?.();

@@ -1,0 +1,95 @@
+import type { RequestListener } from "node:http";
+import { formatFault, locateDatabase, type DaemonContext } from "@galaxy-jobs/runtime";
+import {
+  HandlerAssigner,
+  handlerTags,
+  isWebHandler,
+  JobHandler,
+  offerResources,
+  release,
+  type MuleMessages,
+} from "@galaxy-jobs/handler";
+import { ensureUser, loadIdEncoder, migrate, openWhenReady } from "@galaxy-jobs/shared-db";
+import { loadToolBox } from "@galaxy-jobs/tools";
+import { createApp } from "./create-app.ts";
+import { EventFeed } from "./event-feed.ts";
+import { Hints } from "./hints.ts";
+import { PatientHandler } from "./patient-handler.ts";
+import type { WebContext } from "./web-context.ts";
+
+export interface ApplicationPlace {
+  /** The way to the mules; undefined: there are none. */
+  readonly mules: MuleMessages | undefined;
+  /** Another process of this name is about to end: wait for the name instead of failing. */
+  readonly awaitsName: boolean;
+}
+
+export interface Application {
+  readonly listener: RequestListener;
+  /** The handler in this process, where it handles jobs; not among the services of the daemon. */
+  readonly jobHandler: PatientHandler | undefined;
+}
+
+/** Starts everything that answers requests and, where web processes do, handles jobs; the sockets are the caller's. */
+export async function startApplication(
+  context: DaemonContext,
+  { mules, awaitsName }: ApplicationPlace,
+): Promise<Application> {
+  const { config, logger } = context;
+  const located = await locateDatabase(config, logger);
+  await context.run({
+    name: "database-server",
+    start: () => Promise.resolve(),
+    stop: () => located.release(),
+  });
+  const database = await openWhenReady(located.connection, {
+    applicationName: `galaxy-web ${config.serverName}`,
+    statementTimeout: config.databaseStatementTimeout * 1000,
+    onWait: (reason, wait) => logger.warn("database.waiting", { reason, nextTryInMs: wait }),
+  });
+  await context.run({
+    name: "database",
+    start: () => Promise.resolve(),
+    stop: () => database.end({ timeout: 5 }),
+  });
+  const applied = await migrate(database);
+  if (applied.length > 0) logger.info("database.migrated", { migrations: applied });
+  if (config.singleUser !== undefined) await ensureUser(database, config.singleUser);
+  const tools = await loadToolBox(config.toolPaths);
+  for (const fault of tools.faults) logger.warn("tool.faulty", { fault: formatFault(fault) });
+  const offered = offerResources(config, tools);
+  const feed = new EventFeed(database, logger);
+  await context.run(feed);
+  const jobHandler = isWebHandler(config, mules !== undefined)
+    ? new PatientHandler(
+        new JobHandler({
+          config,
+          database,
+          logger,
+          toolBox: () => tools,
+          tags: handlerTags(config),
+          onFenced: (error) => context.end(1, error.message),
+        }),
+        { awaitsName, onFailure: (error) => context.end(1, error.message) },
+      )
+    : undefined;
+  if (jobHandler !== undefined) await context.run(jobHandler);
+  const web: WebContext = {
+    config,
+    database,
+    logger,
+    feed,
+    release,
+    ids: await loadIdEncoder(database, config.idSecret),
+    toolBox: () => offered,
+    hints: new Hints(database, logger),
+    assigner: new HandlerAssigner({
+      config,
+      database,
+      self: jobHandler === undefined ? undefined : (jobId) => void jobHandler.take(jobId),
+      mules,
+      warn: (message) => logger.warn("job.assignment", { message }),
+    }),
+  };
+  return { listener: createApp(web), jobHandler };
+}

@@ -1,0 +1,42 @@
+import type { ListenerSpec } from "@galaxy-jobs/runtime";
+
+/** What the master tells a web worker. A `connection` comes with its socket. */
+export type ToWorker =
+  | { readonly type: "start"; readonly listeners: readonly ListenerSpec[] }
+  | { readonly type: "connection"; readonly listener: string }
+  /** Answer what you have, take nothing more, and end; patience in ms. */
+  | { readonly type: "drain"; readonly patience: number };
+
+/** What a web worker tells, each second. */
+export interface WorkerStatus {
+  readonly type: "status";
+  /** Requests answered so far. */
+  readonly requests: number;
+  /** Mean time of the recent ones, µs. */
+  readonly avgRtUs: number;
+  /** Bytes. */
+  readonly rss: number;
+  /** Requests under way. */
+  readonly busy: number;
+  /** Since when the oldest of them waits for its answer, ms since 1970. */
+  readonly oldestActiveSince?: number;
+  /** Open connections. */
+  readonly open: number;
+  /** Connections that were handed over so far: the master knows more of them than the worker has seen. */
+  readonly accepted: number;
+  /** Bytes sent to clients so far. */
+  readonly txBytes: number;
+}
+
+export type FromChild =
+  | { readonly type: "ready"; readonly serverName: string }
+  | WorkerStatus
+  | { readonly type: "drained" }
+  /** Could not start: the text for the administrator. */
+  | { readonly type: "failed"; readonly text: string }
+  /** A message for one mule of a farm. */
+  | { readonly type: "mule"; readonly farm: string; readonly content: unknown };
+
+export function isFromChild(message: unknown): message is FromChild {
+  return typeof message === "object" && message !== null && "type" in message;
+}

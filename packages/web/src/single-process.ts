@@ -1,0 +1,29 @@
+import type { DaemonContext } from "@galaxy-jobs/runtime";
+import { startApplication } from "./application.ts";
+import type { ListeningSockets } from "./master/listening-sockets.ts";
+import { Connections } from "./serve/connections.ts";
+
+/** Requests under way get this long to end when the web tier stops, ms. */
+const PATIENCE = 10_000;
+
+/** A web tier without a master: one process listens, answers, and handles jobs where no handlers are configured. */
+export async function runSingleProcess(context: DaemonContext, sockets: ListeningSockets): Promise<void> {
+  const { logger } = context;
+  const { listener } = await startApplication(context, { mules: undefined, awaitsName: false });
+  const connections = new Connections(
+    listener,
+    sockets.list.map(({ spec }) => spec),
+  );
+  await context.run({
+    name: "http",
+    start: () => {
+      sockets.serve((id, socket) => connections.accept(id, socket));
+      for (const { shown } of sockets.list) logger.info("web.listening", { address: shown });
+      return Promise.resolve();
+    },
+    stop: () => {
+      sockets.close();
+      return connections.drain(PATIENCE);
+    },
+  });
+}
