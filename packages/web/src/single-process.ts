@@ -5,15 +5,18 @@ import { Connections } from "./serve/connections.ts";
 
 /** Requests under way get this long to end when the web tier stops, ms. */
 const PATIENCE = 10_000;
+/** A kept connection without a request is closed this soon then, ms. */
+const IDLE_GRACE = 100;
 
 /** A web tier without a master: one process listens, answers, and handles jobs where no handlers are configured. */
 export async function runSingleProcess(context: DaemonContext, sockets: ListeningSockets): Promise<void> {
   const { logger } = context;
   const { listener } = await startApplication(context, { mules: undefined, awaitsName: false });
-  const connections = new Connections(
-    listener,
-    sockets.list.map(({ spec }) => spec),
-  );
+  const connections = new Connections({
+    app: listener,
+    listeners: sockets.list.map(({ spec }) => spec),
+    logger,
+  });
   await context.run({
     name: "http",
     start: () => {
@@ -23,7 +26,7 @@ export async function runSingleProcess(context: DaemonContext, sockets: Listenin
     },
     stop: () => {
       sockets.close();
-      return connections.drain(PATIENCE);
+      return connections.drain(PATIENCE, IDLE_GRACE);
     },
   });
 }

@@ -54,13 +54,18 @@ async function main(context: DaemonContext): Promise<void> {
     mules: context.config.web.tree.farms.length > 0 ? messagesOverMaster(context) : undefined,
     awaitsName: args.awaitsName === true,
   });
-  const connections = new Connections(application.listener, await firstListeners());
+  const connections = new Connections({
+    app: application.listener,
+    listeners: await firstListeners(),
+    logger: context.logger,
+  });
   let accepted = 0;
   let patience = ORPHAN_PATIENCE;
   onMessage = (message, socket) => {
     switch (message.type) {
       case "connection":
-        accepted += 1;
+        accepted = message.number;
+        void tell({ type: "accepted", number: message.number });
         // A client that left while its connection was handed over.
         if (socket !== undefined) connections.accept(message.listener, socket);
         return;
@@ -107,17 +112,17 @@ function firstListeners(): Promise<readonly ListenerSpec[]> {
 }
 
 function statusOf(connections: Connections, accepted: number): WorkerStatus {
-  const { open, active, requests, oldestActiveSince, avgRtUs, txBytes } = connections.counts();
+  const { open, active, requests, oldestActiveSince, averageResponseMs, bytesSent } = connections.counts();
   return {
     type: "status",
     requests,
-    avgRtUs,
+    avgRtUs: Math.round(averageResponseMs * 1000),
     rss: process.memoryUsage.rss(),
     busy: active,
     ...(oldestActiveSince === undefined ? {} : { oldestActiveSince }),
     open,
     accepted,
-    txBytes,
+    txBytes: bytesSent,
   };
 }
 

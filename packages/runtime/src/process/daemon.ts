@@ -80,8 +80,8 @@ export class Daemon {
     try {
       const first = await Promise.race([started, this.#end]);
       if (first === true) {
-        this.#logger.info("daemon.ready");
         onReady();
+        this.#logger.info("daemon.ready");
       }
       if (first === false) this.#logger.error("daemon.start_failed", { error: failure });
       const end: End = first === false ? { exitCode: 1, reason: "start failed" } : await this.#end;

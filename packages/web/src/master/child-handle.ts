@@ -33,6 +33,8 @@ export class ChildHandle {
   #status: WorkerStatus | undefined;
   #statusAt: number | undefined;
   #handedOver = 0;
+  /** Connections on their way to it: if it dies before it has them, they are for another. */
+  readonly #underWay = new Map<number, { readonly listener: string; readonly socket: Socket }>();
   #deadline: number | undefined;
 
   constructor(plan: ChildPlan, events: ChildEvents) {
@@ -107,11 +109,18 @@ export class ChildHandle {
   handOver(listener: string, socket: Socket): boolean {
     if (!this.#process.connected || this.#end !== undefined) return false;
     this.#handedOver += 1;
-    const message: ToWorker = { type: "connection", listener };
-    this.#process.send(message, socket, { keepOpen: false }, (error) => {
-      if (error !== null) socket.destroy();
-    });
+    const message: ToWorker = { type: "connection", listener, number: this.#handedOver };
+    this.#underWay.set(this.#handedOver, { listener, socket });
+    // Open here too until the child says that it has it.
+    this.#process.send(message, socket, { keepOpen: true }, () => undefined);
     return true;
+  }
+
+  /** The connections that a child which has ended did not take. */
+  takeBack(): { readonly listener: string; readonly socket: Socket }[] {
+    const left = [...this.#underWay.values()];
+    this.#underWay.clear();
+    return left;
   }
 
   /** Tells it to end; `mercy` seconds later it is killed. */
@@ -158,6 +167,11 @@ export class ChildHandle {
         return;
       case "mule":
         return events.onMuleMessage(message.farm, message.content);
+      case "accepted":
+        // Closes this process's side of it only.
+        this.#underWay.get(message.number)?.socket.destroy();
+        this.#underWay.delete(message.number);
+        return;
       case "drained":
         return;
     }

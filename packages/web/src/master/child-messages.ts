@@ -3,7 +3,7 @@ import type { ListenerSpec } from "@galaxy-jobs/runtime";
 /** What the master tells a web worker. A `connection` comes with its socket. */
 export type ToWorker =
   | { readonly type: "start"; readonly listeners: readonly ListenerSpec[] }
-  | { readonly type: "connection"; readonly listener: string }
+  | { readonly type: "connection"; readonly listener: string; readonly number: number }
   /** Answer what you have, take nothing more, and end; patience in ms. */
   | { readonly type: "drain"; readonly patience: number };
 
@@ -22,7 +22,7 @@ export interface WorkerStatus {
   readonly oldestActiveSince?: number;
   /** Open connections. */
   readonly open: number;
-  /** Connections that were handed over so far: the master knows more of them than the worker has seen. */
+  /** Number of the last connection that had been handed over: the master knows of those since. */
   readonly accepted: number;
   /** Bytes sent to clients so far. */
   readonly txBytes: number;
@@ -31,6 +31,8 @@ export interface WorkerStatus {
 export type FromChild =
   | { readonly type: "ready"; readonly serverName: string }
   | WorkerStatus
+  /** The connection is here, and nothing of it was read yet. */
+  | { readonly type: "accepted"; readonly number: number }
   | { readonly type: "drained" }
   /** Could not start: the text for the administrator. */
   | { readonly type: "failed"; readonly text: string }

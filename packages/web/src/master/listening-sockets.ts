@@ -124,7 +124,8 @@ function listen(server: Server, { address }: ListenerSpec, backlog: number): Pro
 async function clearStale(path: string): Promise<void> {
   let found: fs.Stats;
   try {
-    found = fs.lstatSync(path);
+    // Not lstatSync: in Node 20.20, after a synchronous stat of a socket, import() takes symbolic links for plain folders.
+    found = await fs.promises.lstat(path);
   } catch {
     return;
   }

@@ -301,9 +301,13 @@ export class Master implements Service {
     if (child.isRetiring) logger.info("child.ended", facts);
     else logger.error("child.died", facts);
     place?.left(child);
+    for (const { listener, socket } of child.takeBack()) this.router.route(listener, socket);
     const reason = `${child.plan.serverName} did not start: ${child.end}`;
-    if (this.#phase === "starting") this.#onFailedStart?.(new Error(reason));
-    else if (this.#phase === "reloading" && !child.isRetiring && child.plan.generation > this.#good)
+    if (this.#phase === "starting") {
+      // Nothing more is started: whoever waits for the start stops this.
+      this.#phase = "stopping";
+      this.#onFailedStart?.(new Error(reason));
+    } else if (this.#phase === "reloading" && !child.isRetiring && child.plan.generation > this.#good)
       this.#abandonReload(reason);
     this.#tellIfEmpty();
     this.#loop.wake();

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import type { Logger } from "@galaxy-jobs/runtime";
 import type { ListenerSpec } from "./listener-spec.ts";
 
 /** A client that had nothing to ask for this long after the drain began is told good-bye, ms. */
@@ -7,34 +8,27 @@ const GRACE = 1000;
 /** Requests whose mean time is told. */
 const RECENT = 100;
 
-export interface ConnectionLimits {
-  /** Headers must be here by then, ms. */
-  readonly headersTimeout: number;
-  /** A kept-alive connection without a request ends, ms. */
-  readonly keepAliveTimeout: number;
-  /** A connection on which nothing moves ends, ms. */
-  readonly idleTimeout: number;
+/** Headers must be here by then; a kept-alive connection without a request, and one on which nothing moves, ends; ms. */
+const limits = { headersTimeout: 20_000, keepAliveTimeout: 20_000, idleTimeout: 300_000 };
+
+export interface ConnectionsOptions {
+  readonly app: RequestListener;
+  readonly listeners: readonly ListenerSpec[];
+  readonly logger: Logger;
 }
 
-export const defaultLimits: ConnectionLimits = {
-  headersTimeout: 20_000,
-  keepAliveTimeout: 20_000,
-  idleTimeout: 300_000,
-};
-
+/** What the connections of this process do, and have done. */
 export interface ConnectionCounts {
-  /** Open connections. */
   readonly open: number;
   /** Requests under way. */
   readonly active: number;
   /** Requests answered. */
   readonly requests: number;
-  /** Since when the oldest request waits for its answer, ms since 1970. */
+  /** Since when (Date.now()) the request that waits longest for its answer to begin has waited; undefined: none does. */
   readonly oldestActiveSince: number | undefined;
-  /** Mean time of the recent requests, µs. */
-  readonly avgRtUs: number;
-  /** Bytes sent. */
-  readonly txBytes: number;
+  readonly bytesSent: number;
+  /** Mean of the recent answers, ms. */
+  readonly averageResponseMs: number;
 }
 
 interface Active {
@@ -54,13 +48,13 @@ export class Connections {
   #draining = false;
   #onEmpty: () => void = () => undefined;
 
-  constructor(handler: RequestListener, specs: readonly ListenerSpec[], limits: ConnectionLimits = defaultLimits) {
-    this.#specs = new Map(specs.map((spec) => [spec.id, spec]));
+  constructor({ app, listeners }: ConnectionsOptions) {
+    this.#specs = new Map(listeners.map((spec) => [spec.id, spec]));
     const { headersTimeout, keepAliveTimeout } = limits;
     // An upload may take as long as it takes, but headers may not (slow clients would hold sockets).
     this.#server = createServer({ requestTimeout: 0, headersTimeout, keepAliveTimeout }, (request, response) => {
       this.#account(request, response);
-      handler(request, response);
+      app(request, response);
     });
     this.#server.setTimeout(limits.idleTimeout);
     // It never listens itself, and looks after its time-outs only once it thinks so.
@@ -88,7 +82,7 @@ export class Connections {
    * Ends the connections without breaking a request: the next response on each says that it is the last, idle ones end after a
    * short grace. Resolves when none is left, or after `patience` ms, when the rest is cut.
    */
-  async drain(patience: number): Promise<void> {
+  async drain(patience: number, idleGrace = GRACE): Promise<void> {
     this.#draining = true;
     for (const { response } of this.#active) this.#sayLast(response);
     const empty = new Promise<void>((resolve) => (this.#onEmpty = resolve));
@@ -96,7 +90,7 @@ export class Connections {
     const grace = setTimeout(() => {
       this.#server.closeIdleConnections();
       for (const { response } of this.#active) if (isEventStream(response)) response.end();
-    }, Math.min(GRACE, patience));
+    }, Math.min(idleGrace, patience));
     const end = setTimeout(() => {
       for (const socket of this.#open) socket.destroy();
     }, patience);
@@ -116,8 +110,8 @@ export class Connections {
       active: this.#active.size,
       requests: this.#requests,
       oldestActiveSince: Number.isFinite(oldest) ? oldest : undefined,
-      avgRtUs: this.#recent.length === 0 ? 0 : Math.round(sum / this.#recent.length),
-      txBytes: [...this.#open].reduce((total, socket) => total + socket.bytesWritten, this.#txClosed),
+      averageResponseMs: this.#recent.length === 0 ? 0 : sum / this.#recent.length,
+      bytesSent: [...this.#open].reduce((total, socket) => total + socket.bytesWritten, this.#txClosed),
     };
   }
 
@@ -134,7 +128,7 @@ export class Connections {
     response.once("close", () => {
       this.#active.delete(active);
       this.#requests += 1;
-      this.#recent.push((performance.now() - began) * 1000);
+      this.#recent.push(performance.now() - began);
       if (this.#recent.length > RECENT) this.#recent.shift();
     });
   }
