@@ -8,6 +8,7 @@ import { jobCommands } from "./commands/jobs.ts";
 import { routeCommand } from "./commands/route.ts";
 import { toolCommands } from "./commands/tools.ts";
 import { userCommands } from "./commands/users.ts";
+import { webCommands } from "./commands/web.ts";
 import type { CommonArguments } from "./session.ts";
 
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
@@ -26,6 +27,7 @@ try {
     .command("handlers", "Handlers", (handlers) => handlerCommands(handlers as Argv<CommonArguments>))
     .command("pools", "Pools of handlers", (pools) => poolCommands(pools as Argv<CommonArguments>))
     .command("jobs", "Jobs", (jobs) => jobCommands(jobs as Argv<CommonArguments>))
+    .command("web", "The web tier on this machine", (web) => webCommands(web as Argv<CommonArguments>))
     .command("users", "Users and their API keys", (users) => userCommands(users as Argv<CommonArguments>))
     .command("config", "The configuration", (config) =>
       configCommands(routeCommand(config as Argv<CommonArguments>)),

@@ -1,4 +1,5 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
+import { get } from "node:http";
 import { join } from "node:path";
 import { askSocket, processStartTime } from "@galaxy-jobs/runtime";
 import type { JobRow } from "@galaxy-jobs/shared-db";
@@ -163,6 +164,16 @@ export function pidsOf(state: TreeState | undefined): number[] {
 
 export function isLiving(pid: number | undefined): boolean {
   return pid !== undefined && processStartTime(pid) !== undefined;
+}
+
+/** The status of a request on a connection of its own. */
+export function freshStatus(url: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    get(url, { agent: false }, (response) => {
+      response.resume();
+      resolve(response.statusCode!);
+    }).once("error", reject);
+  });
 }
 
 /** Waits until none of the processes lives. */

@@ -1,12 +1,14 @@
+import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { cp, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { expect } from "chai";
 import { askSocket } from "@galaxy-jobs/runtime";
-import { programs, startDaemon, type Daemon } from "../support/galaxy.ts";
+import { programs, repository, startDaemon, type Daemon } from "../support/galaxy.ts";
 import { startLoad } from "../support/load.ts";
 import { until } from "../support/until.ts";
-import { gone, patience, startTree, type WebTree } from "../support/web-tree.ts";
+import { freshStatus, gone, patience, startTree, type WebTree } from "../support/web-tree.ts";
 
 interface PoolState {
   readonly waiting: number;
@@ -50,7 +52,7 @@ describe("zerg: a pool owns the sockets, releases take turns", function () {
   }
 
   /** A release in a folder of its own. */
-  async function startGeneration(name: string): Promise<Daemon> {
+  async function writeGeneration(name: string): Promise<string> {
     const folder = join(site.folder, name);
     await mkdir(folder);
     await cp(join(site.folder, "tools"), join(folder, "tools"), { recursive: true });
@@ -59,10 +61,20 @@ describe("zerg: a pool owns the sockets, releases take turns", function () {
     config.galaxy.galaxy_root = folder;
     config.galaxy.data_dir = join(site.folder, "database");
     await writeFile(join(folder, "galaxy.yml"), JSON.stringify(config));
+    return folder;
+  }
+
+  async function startGeneration(name: string): Promise<Daemon> {
+    const folder = await writeGeneration(name);
     const generation = startDaemon(name, programs.web, ["-c", join(folder, "galaxy.yml")]);
     generations.push(generation);
     await generation.line(/daemon\.ready server=main( |$)/, patience);
     return generation;
+  }
+
+  async function ctl(...args: string[]): Promise<string> {
+    const { stdout } = await promisify(execFile)(process.execPath, [programs.ctl, ...args], { timeout: patience });
+    return stdout;
   }
 
   const state = async () => (await askSocket(control, { ask: "state" }, 20_000)) as unknown as PoolState;
@@ -107,7 +119,7 @@ describe("zerg: a pool owns the sockets, releases take turns", function () {
     const tree = await askSocket(join(site.folder, "database", "main.web.sock"), { ask: "state" }, 20_000);
     const workers = tree!["workers"] as { pid: number }[];
     process.kill(workers[0]!.pid, "SIGKILL");
-    expect((await fetch(`${address}/api/version`, { headers: { connection: "close" } })).status).to.equal(200);
+    expect(await freshStatus(`${address}/api/version`)).to.equal(200);
     const running = (await askSocket(join(site.folder, "database", "main.web.sock"), { ask: "state" }, 20_000))![
       "workers"
     ] as { pid: number }[];
@@ -115,7 +127,21 @@ describe("zerg: a pool owns the sockets, releases take turns", function () {
     await gone(running.flatMap(({ pid }) => pid ?? []));
     await until(async () => (await state()).generations.length === 0, { what: "the pool to forget it", deadline: patience });
     await startGeneration("release-4");
-    expect((await fetch(`${address}/api/version`)).status).to.equal(200);
+    expect(await freshStatus(`${address}/api/version`)).to.equal(200);
+  });
+
+  it("takes over by `galaxyctl web attach`, which waits for it", async () => {
+    const folder = join(site.folder, "release-5");
+    await writeGeneration("release-5");
+    const config = join(folder, "galaxy.yml");
+    const said = await ctl("-c", config, "web", "attach", repository);
+    expect(said).to.match(/generation \d+ has the connections now/);
+    const { generations: attached } = await state();
+    expect(attached.filter(({ preferred }) => preferred).map(({ directory }) => directory)).to.deep.equal([folder]);
+    expect(await ctl("-c", join(site.folder, "pool.yml"), "web", "status")).to.include(folder);
+    process.kill(attached.find(({ preferred }) => preferred)!.pid, "SIGTERM");
+    await gone(attached.map(({ pid }) => pid));
+    await startGeneration("release-6");
   });
 
   it("attaches again to a pool that was killed and started anew", async () => {
@@ -125,7 +151,7 @@ describe("zerg: a pool owns the sockets, releases take turns", function () {
       what: "the release to attach again",
       deadline: patience,
     });
-    expect((await fetch(`${address}/api/version`)).status).to.equal(200);
+    expect(await freshStatus(`${address}/api/version`)).to.equal(200);
   });
 
   it("a release without its pool says which one to start", async () => {
