@@ -94,6 +94,12 @@ async function main(context: DaemonContext): Promise<void> {
     release,
     env: process.env,
     logFile,
-    load: { file: findConfigFile(args.configFile, process.env), env: process.env, serverName, logLevel, logFormat },
+    load: {
+      file: findConfigFile(args.configFile, process.env),
+      env: process.env,
+      serverName,
+      logLevel,
+      logFormat,
+    },
   });
 }

@@ -69,9 +69,17 @@ describe("The sample configuration files", () => {
       "environmentSetupFile",
       "toolPaths",
       "jobRulesDirectory",
+      "web",
     ];
     const withoutExamples = (config: GalaxyConfig): object =>
       Object.fromEntries(Object.entries(config).filter(([name]) => !examples.includes(name)));
+    // Of the web tier the sample shows examples too: listening sockets, processes, files.
+    const webDefaults = ({ web }: GalaxyConfig): object => ({
+      limits: [web.maxUploadBytes, web.maxBodyBytes, web.rateLimitPerMinute],
+      patience: [web.tree.workerMercy, web.tree.muleMercy, web.tree.harakiri],
+      signals: web.tree.signals,
+    });
+    expect(webDefaults(uncommented)).to.deep.equal(webDefaults(plain));
     expect(withoutExamples(uncommented)).to.deep.equal(withoutExamples(plain));
   });
 

@@ -132,11 +132,11 @@ galxy: {}
 
   it("reads uwsgi: as web:, with repeated keys, and warns once of what is not used", () => {
     const config = load(
-      "uwsgi:\n  http: 127.0.0.1:1\n  http: 127.0.0.1:2\n  mule: a\n  mule: b\n  processes: 2\n  farm: x:1\n",
+      "uwsgi:\n  http: 127.0.0.1:1\n  http: 127.0.0.1:2\n  threads: 4\n  module: galaxy.webapps.galaxy.buildapp:uwsgi_app()\n  pythonpath: lib\n",
     );
     expect(config.web.http.map(({ port }) => port)).to.deep.equal([1, 2]);
     expect(config.warnings).to.have.length(1);
-    expect(config.warnings[0]?.message).to.include("mule, processes, farm");
+    expect(config.warnings[0]?.message).to.include("threads, module, pythonpath");
   });
 
   it("takes an existing galaxy.yml with one warning for the options it does not use", () => {

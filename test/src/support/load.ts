@@ -34,11 +34,14 @@ export interface Load {
 export function startLoad(url: string, connections = 8, perSecond = 200): Load {
   let instance: Instance;
   const ended = new Promise<LoadResult>((resolve, reject) => {
-    instance = autocannon({ url, connections, duration: 600, timeout: 30, overallRate: perSecond }, (error, outcome) => {
-      if (error !== null) reject(error);
-      else
-        resolve({ answered: outcome["2xx"], failed: outcome.errors + outcome.timeouts + outcome.non2xx });
-    });
+    instance = autocannon(
+      { url, connections, duration: 600, timeout: 30, overallRate: perSecond },
+      (error, outcome) => {
+        if (error !== null) reject(error);
+        else
+          resolve({ answered: outcome["2xx"], failed: outcome.errors + outcome.timeouts + outcome.non2xx });
+      },
+    );
   });
   return {
     stop: () => {

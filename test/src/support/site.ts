@@ -9,7 +9,14 @@ import {
   type Assignment,
   type MuleMessages,
 } from "@galaxy-jobs/handler";
-import { childMark, Farm, isFarmReceipt, loadGalaxyConfig, silentLogger, type GalaxyConfig } from "@galaxy-jobs/runtime";
+import {
+  childMark,
+  Farm,
+  isFarmReceipt,
+  loadGalaxyConfig,
+  silentLogger,
+  type GalaxyConfig,
+} from "@galaxy-jobs/runtime";
 import { ensureDefaultHistory, ensureUser, insertJob, type JobRow } from "@galaxy-jobs/shared-db";
 import { loadToolBox } from "@galaxy-jobs/tools";
 import { createDatabase, type TestDatabase } from "./database.ts";

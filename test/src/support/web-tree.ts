@@ -79,8 +79,7 @@ export async function startTree(plan: TreePlan): Promise<WebTree> {
     (await askSocket(join(folder, "database", "main.web.sock"), { ask: "state" }, 20_000).catch(
       () => undefined,
     )) as TreeState | undefined;
-  const row = async (id: number) =>
-    (await database.sql<JobRow[]>`select * from job where id = ${id}`)[0]!;
+  const row = async (id: number) => (await database.sql<JobRow[]>`select * from job where id = ${id}`)[0]!;
   const start = async () => {
     master = startDaemon("web", programs.web, ["-c", configFile, "--log-level", "debug"]);
     const [, found] = await master.line(/web\.listening\b.*?\b(http:\/\/[^\s"]+)/, patience);
@@ -147,7 +146,13 @@ export async function startTree(plan: TreePlan): Promise<WebTree> {
     await start();
     for (const [name, pools] of Object.entries(plan.webless ?? {})) {
       const flags = pools.flatMap((pool) => ["--attach-to-pool", pool]);
-      const handler = startDaemon(name, programs.handler, ["-c", configFile, "--server-name", name, ...flags]);
+      const handler = startDaemon(name, programs.handler, [
+        "-c",
+        configFile,
+        "--server-name",
+        name,
+        ...flags,
+      ]);
       webless.push(handler);
       await handler.line(/daemon\.ready/, patience);
     }

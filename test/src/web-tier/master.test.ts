@@ -8,7 +8,16 @@ import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import { programs, watch, type Daemon } from "../support/galaxy.ts";
 import { until } from "../support/until.ts";
-import { freshStatus, gone, isLiving, patience, pidsOf, startTree, type TreePlan, type WebTree } from "../support/web-tree.ts";
+import {
+  freshStatus,
+  gone,
+  isLiving,
+  patience,
+  pidsOf,
+  startTree,
+  type TreePlan,
+  type WebTree,
+} from "../support/web-tree.ts";
 
 describe("the master of a web tier", function () {
   this.timeout(4 * patience);
@@ -25,7 +34,9 @@ describe("the master of a web tier", function () {
     const visit = (file: string): void => {
       if (loaded.has(file)) return;
       loaded.add(file);
-      for (const [, from] of readFileSync(file, "utf8").matchAll(/^(?:import|export)\b[^;]*?from "([^"]+)"/gm)) {
+      for (const [, from] of readFileSync(file, "utf8").matchAll(
+        /^(?:import|export)\b[^;]*?from "([^"]+)"/gm,
+      )) {
         if (from!.startsWith(".")) visit(join(dirname(file), from!));
         else packages.add(from!);
       }
@@ -39,7 +50,9 @@ describe("the master of a web tier", function () {
 
   it("is smaller than its workers", async () => {
     const { masterRss, workers } = await (await started({ web: { processes: 2 } })).whole();
-    await until(async () => (await tree!.state())!.workers.every(({ rss }) => rss > 0), { what: "their status" });
+    await until(async () => (await tree!.state())!.workers.every(({ rss }) => rss > 0), {
+      what: "their status",
+    });
     const found = (await tree!.state())!.workers;
     expect(workers).to.have.length(2);
     for (const { rss } of found) expect(masterRss).to.be.lessThan(rss);
@@ -138,7 +151,10 @@ describe("the master of a web tier", function () {
     const ids: number[] = [];
     // The first idle mule gets a message: of two, one is for the one that cannot take it.
     for (let count = 0; count < 2; count += 1) ids.push(await site.submit("short"));
-    await until(async () => (await site.state())!.farms[0]!.waiting === 1, { what: "a message to wait", deadline: patience });
+    await until(async () => (await site.state())!.farms[0]!.waiting === 1, {
+      what: "a message to wait",
+      deadline: patience,
+    });
     process.kill(mules[0]!.pid!, "SIGKILL");
     for (const id of ids) expect((await site.job(id, "ok", "error")).state).to.equal("ok");
     await site.whole();
@@ -147,10 +163,16 @@ describe("the master of a web tier", function () {
   it("takes more and fewer workers by signals", async () => {
     const site = await started({ web: { processes: 1, master: true } });
     site.master.child.kill("SIGTTIN");
-    await until(async () => (await site.state())!.workers.length === 2, { what: "two workers", deadline: patience });
+    await until(async () => (await site.state())!.workers.length === 2, {
+      what: "two workers",
+      deadline: patience,
+    });
     await site.whole();
     site.master.child.kill("SIGTTOU");
-    await until(async () => (await site.state())!.workers.length === 1, { what: "one worker", deadline: patience });
+    await until(async () => (await site.state())!.workers.length === 1, {
+      what: "one worker",
+      deadline: patience,
+    });
     expect(await freshStatus(`${site.address}/api/version`)).to.equal(200);
   });
 
@@ -201,7 +223,15 @@ describe("the master of a web tier", function () {
     writeFileSync(own, JSON.stringify(config));
     const child = spawn(
       "/bin/sh",
-      ["-c", 'LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=web exec "$@"', "sh", process.execPath, programs.web, "-c", own],
+      [
+        "-c",
+        'LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=web exec "$@"',
+        "sh",
+        process.execPath,
+        programs.web,
+        "-c",
+        own,
+      ],
       { stdio: ["ignore", "pipe", "pipe", handle.fd] },
     );
     return watch("web", child);

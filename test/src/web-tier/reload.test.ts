@@ -13,8 +13,7 @@ describe("a reload of the web tier", function () {
   before(async () => (tree = await startTree({ web: { processes: 2 } })));
   after(() => tree.stop());
 
-  const reload = () =>
-    askSocket(join(tree.folder, "database", "main.web.sock"), { ask: "reload" }, patience);
+  const reload = () => askSocket(join(tree.folder, "database", "main.web.sock"), { ask: "reload" }, patience);
 
   it("fails no request, twenty times under load, and the jobs of all-in-one workers go on", async () => {
     const gated = await tree.submit("gated");
@@ -64,7 +63,9 @@ describe("a reload of the web tier", function () {
     const good = `${tree.configFile}.good`;
     await rename(tree.configFile, good);
     await writeFile(tree.configFile, "web: {procesess: 2}\n");
-    expect(String((await reload())!["failure"])).to.match(/web\.procesess: unknown key; did you mean processes/);
+    expect(String((await reload())!["failure"])).to.match(
+      /web\.procesess: unknown key; did you mean processes/,
+    );
     await rm(tree.configFile);
     await rename(good, tree.configFile);
     expect(await tree.children()).to.deep.equal(before);
@@ -74,9 +75,12 @@ describe("a reload of the web tier", function () {
   it("to code that does not start leaves the old workers serving", async () => {
     const before = await tree.children();
     // A database of a newer release is what new code of an older one would meet.
-    await tree.database.sql`insert into schema_migration (version, name, checksum) values (9999, '9999_future', '')`;
+    await tree.database
+      .sql`insert into schema_migration (version, name, checksum) values (9999, '9999_future', '')`;
     try {
-      expect(String((await reload())!["failure"])).to.match(/main\.web\.1 did not start: .*at migration 9999/);
+      expect(String((await reload())!["failure"])).to.match(
+        /main\.web\.1 did not start: .*at migration 9999/,
+      );
     } finally {
       await tree.database.sql`delete from schema_migration where version = 9999`;
     }

@@ -67,7 +67,9 @@ describe("a web tier that cannot start", function () {
     const { code, said, log } = await start();
     await close(other);
     expect(code).to.equal(1);
-    expect(said).to.match(new RegExp(`^galaxy-web: cannot listen on 127\\.0\\.0\\.1:${port}: another program does`));
+    expect(said).to.match(
+      new RegExp(`^galaxy-web: cannot listen on 127\\.0\\.0\\.1:${port}: another program does`),
+    );
     expect(log).to.not.include("child.started");
   });
 
@@ -87,7 +89,10 @@ describe("a web tier that cannot start", function () {
     expect(code).to.equal(1);
     expect(said).to.match(/cannot listen on .*web\.sock: another program does/);
     await close(other);
-    const leftBy = spawn(process.execPath, ["-e", `require("net").createServer().listen(${JSON.stringify(path)},()=>process.kill(process.pid,9))`]);
+    const leftBy = spawn(process.execPath, [
+      "-e",
+      `require("net").createServer().listen(${JSON.stringify(path)},()=>process.kill(process.pid,9))`,
+    ]);
     await once(leftBy, "exit");
     expect(existsSync(path)).to.equal(true);
     const web = launch("web");
@@ -114,7 +119,11 @@ describe("a web tier that cannot start", function () {
     chmodSync(path, 0o600);
     write(`socket: ${path}`);
     // As somebody else: root may touch anything.
-    const child = spawn(process.execPath, [programs.web, "-c", config], { uid: 65534, gid: 65534, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(process.execPath, [programs.web, "-c", config], {
+      uid: 65534,
+      gid: 65534,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     const daemon = watch("web", child);
     expect(await once(child, "close")).to.deep.equal([1, null]);
     expect(daemon.lines.join("\n")).to.match(
@@ -180,8 +189,9 @@ describe("a web tier that cannot start", function () {
       `  data_dir: ${data}\n`,
     );
     const web = launch("web");
-    const log = () => (existsSync(join(folder, "web.log")) ? readFileSync(join(folder, "web.log"), "utf8") : "");
-      await until(
+    const log = () =>
+      existsSync(join(folder, "web.log")) ? readFileSync(join(folder, "web.log"), "utf8") : "";
+    await until(
       () => {
         if (web.child.exitCode !== null) throw new Error(`it ended:\n${web.lines.join("\n")}\n${log()}`);
         return /daemon\.ready server=main( |$)/m.test(log());

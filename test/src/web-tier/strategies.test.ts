@@ -1,5 +1,13 @@
 import { expect } from "chai";
-import { gone, isLiving, patience, pidsOf, startTree, type TreePlan, type WebTree } from "../support/web-tree.ts";
+import {
+  gone,
+  isLiving,
+  patience,
+  pidsOf,
+  startTree,
+  type TreePlan,
+  type WebTree,
+} from "../support/web-tree.ts";
 import { until } from "../support/until.ts";
 
 interface Strategy extends TreePlan {
@@ -108,7 +116,9 @@ describe("a web tier's process tree", function () {
         const id = await tree.submit("gated");
         const running = await tree.job(id, "running");
         const before = await tree.whole();
-        const own = [...before.workers, ...before.mules].find(({ serverName }) => serverName === running.handler);
+        const own = [...before.workers, ...before.mules].find(
+          ({ serverName }) => serverName === running.handler,
+        );
         if (own !== undefined) {
           process.kill(own.pid!, "SIGKILL");
           await gone([own.pid!]);

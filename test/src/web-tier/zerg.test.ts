@@ -48,7 +48,10 @@ describe("zerg: a pool owns the sockets, releases take turns", function () {
 
   async function startPool(): Promise<void> {
     pool = startDaemon("pool", programs.web, ["-c", join(site.folder, "pool.yml")]);
-    [, address] = (await pool.line(/web\.listening\b.*?\b(http:\/\/[^\s"]+)/, patience)) as unknown as [string, string];
+    [, address] = (await pool.line(/web\.listening\b.*?\b(http:\/\/[^\s"]+)/, patience)) as unknown as [
+      string,
+      string,
+    ];
   }
 
   /** A release in a folder of its own. */
@@ -73,7 +76,9 @@ describe("zerg: a pool owns the sockets, releases take turns", function () {
   }
 
   async function ctl(...args: string[]): Promise<string> {
-    const { stdout } = await promisify(execFile)(process.execPath, [programs.ctl, ...args], { timeout: patience });
+    const { stdout } = await promisify(execFile)(process.execPath, [programs.ctl, ...args], {
+      timeout: patience,
+    });
     return stdout;
   }
 
@@ -81,7 +86,10 @@ describe("zerg: a pool owns the sockets, releases take turns", function () {
 
   it("holds a request until the first release attaches", async () => {
     const answer = fetch(`${address}/api/version`, { signal: AbortSignal.timeout(patience) });
-    await until(async () => (await state()).waiting === 1, { what: "the request to wait", deadline: patience });
+    await until(async () => (await state()).waiting === 1, {
+      what: "the request to wait",
+      deadline: patience,
+    });
     await startGeneration("release-1");
     expect((await answer).status).to.equal(200);
   });
@@ -120,12 +128,17 @@ describe("zerg: a pool owns the sockets, releases take turns", function () {
     const workers = tree!["workers"] as { pid: number }[];
     process.kill(workers[0]!.pid, "SIGKILL");
     expect(await freshStatus(`${address}/api/version`)).to.equal(200);
-    const running = (await askSocket(join(site.folder, "database", "main.web.sock"), { ask: "state" }, 20_000))![
-      "workers"
-    ] as { pid: number }[];
+    const running = (await askSocket(
+      join(site.folder, "database", "main.web.sock"),
+      { ask: "state" },
+      20_000,
+    ))!["workers"] as { pid: number }[];
     last.child.kill("SIGKILL");
     await gone(running.flatMap(({ pid }) => pid ?? []));
-    await until(async () => (await state()).generations.length === 0, { what: "the pool to forget it", deadline: patience });
+    await until(async () => (await state()).generations.length === 0, {
+      what: "the pool to forget it",
+      deadline: patience,
+    });
     await startGeneration("release-4");
     expect(await freshStatus(`${address}/api/version`)).to.equal(200);
   });
@@ -137,7 +150,9 @@ describe("zerg: a pool owns the sockets, releases take turns", function () {
     const said = await ctl("-c", config, "web", "attach", repository);
     expect(said).to.match(/generation \d+ has the connections now/);
     const { generations: attached } = await state();
-    expect(attached.filter(({ preferred }) => preferred).map(({ directory }) => directory)).to.deep.equal([folder]);
+    expect(attached.filter(({ preferred }) => preferred).map(({ directory }) => directory)).to.deep.equal([
+      folder,
+    ]);
     expect(await ctl("-c", join(site.folder, "pool.yml"), "web", "status")).to.include(folder);
     process.kill(attached.find(({ preferred }) => preferred)!.pid, "SIGTERM");
     await gone(attached.map(({ pid }) => pid));

@@ -145,7 +145,10 @@ async function attach(args: CommonArguments & { folder: string }): Promise<void>
   const pidFile = path.join(config.dataDirectory, `${config.serverName}.${Date.now()}.pid`);
   const flags = ["-c", path.resolve(configFile), "--daemonize", "--pid-file", pidFile];
   // It returns when the pool has accepted it, or it could not start.
-  const child = spawn(process.execPath, [program, ...flags], { cwd: folder, stdio: ["ignore", "inherit", "inherit"] });
+  const child = spawn(process.execPath, [program, ...flags], {
+    cwd: folder,
+    stdio: ["ignore", "inherit", "inherit"],
+  });
   const [code] = (await once(child, "exit")) as [number | null];
   if (code !== 0) throw new Error(`the release in ${folder} did not start; the one before goes on`);
   const state = await askSocket(zerg, { ask: "state" }, SOON);
@@ -162,7 +165,8 @@ function programOf(folder: string): string {
     path.join(folder, "node_modules", "@galaxy-jobs", "web", "bin", "galaxy-web.js"),
   ];
   const found = candidates.find((file) => existsSync(file));
-  if (found === undefined) throw new Error(`${folder} has no release: looked for ${candidates.join(" and ")}`);
+  if (found === undefined)
+    throw new Error(`${folder} has no release: looked for ${candidates.join(" and ")}`);
   return found;
 }
 

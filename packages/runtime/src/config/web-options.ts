@@ -239,12 +239,11 @@ export type WebOptionValues = {
 };
 
 /** Other names of options. `socket` is HTTP in our section, and the protocol uwsgi in uWSGI's own. */
-export const WEB_OPTION_ALIASES: Readonly<
-  Record<"web" | "uwsgi", Readonly<Record<string, WebOptionName>>>
-> = {
-  web: { socket: "http-socket", workers: "processes", "safe-pidfile": "pidfile" },
-  uwsgi: { socket: "uwsgi-socket", workers: "processes", "safe-pidfile": "pidfile" },
-};
+export const WEB_OPTION_ALIASES: Readonly<Record<"web" | "uwsgi", Readonly<Record<string, WebOptionName>>>> =
+  {
+    web: { socket: "http-socket", workers: "processes", "safe-pidfile": "pidfile" },
+    uwsgi: { socket: "uwsgi-socket", workers: "processes", "safe-pidfile": "pidfile" },
+  };
 
 /** Why the path cannot be a unix socket's; undefined: it can. */
 export function socketPathTooLong(path: string): string | undefined {

@@ -38,7 +38,9 @@ export function askSocket(
           : reject(new Error(`cannot ask on ${file}: ${error.message}`)),
       ),
     );
-    socket.once("close", () => finish(() => reject(new Error(`${file}: the other side left without an answer`))));
+    socket.once("close", () =>
+      finish(() => reject(new Error(`${file}: the other side left without an answer`))),
+    );
     readJsonLines(socket, (answer) =>
       finish(() =>
         typeof answer["error"] === "string" ? reject(new Error(answer["error"])) : resolve(answer),

@@ -117,9 +117,7 @@ async function life(
   const patience = settings.patience ?? config.monitorThreadJoinTimeout;
   const background = args.daemonize === true || settings.background === true || parent !== undefined;
   const pidFile =
-    args.pidFile ??
-    settings.pidFile?.file ??
-    path.join(config.rootDirectory, `${config.serverName}.pid`);
+    args.pidFile ?? settings.pidFile?.file ?? path.join(config.rootDirectory, `${config.serverName}.pid`);
   if (args.stopDaemon === true) {
     return tell(options, await stopDaemon(pidFile, patience * 1000 + STOP_DAEMON_MARGIN_MS));
   }

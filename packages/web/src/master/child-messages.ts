@@ -1,6 +1,6 @@
 import type { ListenerSpec } from "@galaxy-jobs/runtime";
 
-/** What the master tells a web worker. A `connection` comes with its socket. */
+/** What the master tells a web worker. With `type: "connection"` comes the socket. */
 export type ToWorker =
   | { readonly type: "start"; readonly listeners: readonly ListenerSpec[] }
   | { readonly type: "connection"; readonly listener: string; readonly number: number }

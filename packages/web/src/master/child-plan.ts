@@ -31,7 +31,14 @@ export function planChild(
   awaitsName: boolean,
   { config, programs, env, logFile }: ChildSurroundings,
 ): ChildPlan {
-  const args = ["--server-name", place.serverName, "--log-level", config.log.level, "--log-format", config.log.format];
+  const args = [
+    "--server-name",
+    place.serverName,
+    "--log-level",
+    config.log.level,
+    "--log-format",
+    config.log.format,
+  ];
   if (config.file !== undefined) args.push("-c", config.file);
   if (logFile !== undefined) args.push("--log-file", logFile);
   if (place.farm !== undefined) args.push("--attach-to-pool", place.farm);

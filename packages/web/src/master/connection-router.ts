@@ -27,7 +27,8 @@ export class ConnectionRouter {
     let best: ChildHandle | undefined;
     for (let step = 0; step < this.#workers.length; step += 1) {
       const worker = this.#workers[(this.#turn + step) % this.#workers.length]!;
-      if (worker.isReady && !worker.isRetiring && (best === undefined || worker.load < best.load)) best = worker;
+      if (worker.isReady && !worker.isRetiring && (best === undefined || worker.load < best.load))
+        best = worker;
     }
     return best;
   }

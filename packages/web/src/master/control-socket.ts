@@ -66,7 +66,8 @@ export class ControlSocket implements Service {
     socket.on("error", () => socket.destroy());
     socket.once("close", () => this.#open.delete(socket));
     readJsonLines(socket, ({ ask }) => {
-      const answer = typeof ask === "string" && Object.hasOwn(this.#answers, ask) ? this.#answers[ask] : undefined;
+      const answer =
+        typeof ask === "string" && Object.hasOwn(this.#answers, ask) ? this.#answers[ask] : undefined;
       if (answer === undefined) writeJsonLine(socket, { error: "unknown question" });
       else
         void Promise.resolve(answer()).then(

@@ -1,6 +1,12 @@
 import fs from "node:fs";
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
-import { findGroup, findUserId, shownAddress, type ListenerSpec, type UnixAddress } from "@galaxy-jobs/runtime";
+import {
+  findGroup,
+  findUserId,
+  shownAddress,
+  type ListenerSpec,
+  type UnixAddress,
+} from "@galaxy-jobs/runtime";
 import { ConnectionQueue } from "./connection-queue.ts";
 
 /** Takes an accepted, paused connection. */
@@ -149,7 +155,9 @@ async function clearStale(path: string): Promise<void> {
 function answerOf(path: string): Promise<string | undefined> {
   return new Promise((resolve) => {
     const socket = connect(path);
-    socket.setTimeout(2000, () => socket.destroy(Object.assign(new Error("no answer"), { code: "ETIMEDOUT" })));
+    socket.setTimeout(2000, () =>
+      socket.destroy(Object.assign(new Error("no answer"), { code: "ETIMEDOUT" })),
+    );
     socket.once("connect", () => {
       socket.destroy();
       resolve(undefined);
@@ -193,5 +201,7 @@ function explain(error: NodeJS.ErrnoException, { address, protocol }: ListenerSp
     EADDRNOTAVAIL: "this machine has no such address",
     ENOENT: "there is no such folder",
   };
-  return new Error(`cannot listen on ${place}: ${reasons[error.code ?? ""] ?? error.message}`, { cause: error });
+  return new Error(`cannot listen on ${place}: ${reasons[error.code ?? ""] ?? error.message}`, {
+    cause: error,
+  });
 }

@@ -165,7 +165,11 @@ export class Master implements Service {
       this.#workers[number - 1] ??= new Place("worker", number, workerName(serverName, number));
     this.farms.configure(web.tree.farms);
     const wanted = web.tree.farms.flatMap(({ name, mules }) =>
-      mules.map((number, index) => ({ number, farm: name, serverName: muleName(serverName, name, index + 1) })),
+      mules.map((number, index) => ({
+        number,
+        farm: name,
+        serverName: muleName(serverName, name, index + 1),
+      })),
     );
     for (const { number, farm, serverName: own } of wanted)
       if (!this.#mules.some((place) => place.serverName === own))
@@ -194,7 +198,9 @@ export class Master implements Service {
     this.#tellProgress();
     const waits = [...this.#workers, ...this.#mules].flatMap((place) => [
       ...(place.current === undefined && place.pause > 0 ? [place.pause] : []),
-      ...place.children.flatMap(({ mercyLeft }) => (mercyLeft === undefined ? [] : [Math.max(10, mercyLeft)])),
+      ...place.children.flatMap(({ mercyLeft }) =>
+        mercyLeft === undefined ? [] : [Math.max(10, mercyLeft)],
+      ),
     ]);
     return Math.min(ROUND, ...waits);
   }
@@ -227,7 +233,9 @@ export class Master implements Service {
   /** When all successors of a reload are ready they take over together; one that replaces a worn worker for itself. */
   #promoteSuccessors(): void {
     const places = this.#workers.filter((place) => this.#isWanted(place));
-    const isReload = places.some(({ current }) => current !== undefined && current.plan.generation < this.#wanted);
+    const isReload = places.some(
+      ({ current }) => current !== undefined && current.plan.generation < this.#wanted,
+    );
     const areReady = places.every(({ current, successor }) => (successor ?? current)?.isReady === true);
     if (isReload && !areReady) return;
     for (const place of places) {
@@ -271,7 +279,11 @@ export class Master implements Service {
       const since = Math.min(child.statusAt ?? Date.now(), child.status?.oldestActiveSince ?? Date.now());
       if (Date.now() - since < harakiri * 1000) continue;
       place.harakiris += 1;
-      logger.error("child.killed", { child: place.serverName, pid: child.pid, reason: `harakiri after ${harakiri} s` });
+      logger.error("child.killed", {
+        child: place.serverName,
+        pid: child.pid,
+        reason: `harakiri after ${harakiri} s`,
+      });
       child.kill("SIGKILL");
     }
   }
@@ -282,7 +294,8 @@ export class Master implements Service {
     const child = new ChildHandle(plan, this.#events);
     place.respawns += 1;
     this.#options.logger.info("child.started", { child: place.serverName, pid: child.pid });
-    if (place.kind === "worker") child.tell({ type: "start", listeners: sockets.list.map(({ spec }) => spec) });
+    if (place.kind === "worker")
+      child.tell({ type: "start", listeners: sockets.list.map(({ spec }) => spec) });
     return child;
   }
 
@@ -324,7 +337,9 @@ export class Master implements Service {
 
   #tellProgress(): void {
     const wanted = [...this.#workers, ...this.#mules].filter((place) => this.#isWanted(place));
-    if (wanted.some((place) => place.current?.isReady !== true || place.current.plan.generation < this.#wanted))
+    if (
+      wanted.some((place) => place.current?.isReady !== true || place.current.plan.generation < this.#wanted)
+    )
       return;
     this.#onReady?.();
     if (this.#phase !== "reloading") return;

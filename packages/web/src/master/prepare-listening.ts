@@ -59,12 +59,17 @@ async function listenersOf(
   return [...left];
 }
 
-function poolListeners({ control, addresses }: NonNullable<GalaxyConfig["web"]["tree"]["zergPool"]>): ListenerSpec[] {
+function poolListeners({
+  control,
+  addresses,
+}: NonNullable<GalaxyConfig["web"]["tree"]["zergPool"]>): ListenerSpec[] {
   return [
     { id: "control", protocol: "http", address: { mode: 0o600, ...control } },
-    ...addresses.map(
-      (address): ListenerSpec => ({ id: `pool ${shownAddress(address)}`, protocol: "http", address }),
-    ),
+    ...addresses.map((address): ListenerSpec => ({
+      id: `pool ${shownAddress(address)}`,
+      protocol: "http",
+      address,
+    })),
   ];
 }
 

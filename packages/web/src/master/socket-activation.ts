@@ -23,7 +23,10 @@ export function passedSockets(env: NodeJS.ProcessEnv, pid: number): PassedSocket
   for (const key of ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"]) delete env[key];
   if (Number(forPid) !== pid || !/^\d{1,4}$/.test(count ?? "")) return [];
   const named = (names ?? "").split(":");
-  return Array.from({ length: Number(count) }, (_, index) => ({ fd: FIRST + index, name: named[index] ?? "" }));
+  return Array.from({ length: Number(count) }, (_, index) => ({
+    fd: FIRST + index,
+    name: named[index] ?? "",
+  }));
 }
 
 /**

@@ -1,4 +1,10 @@
-import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from "node:http";
 import type { Socket } from "node:net";
 import type { Logger } from "@galaxy-jobs/runtime";
 import type { ListenerSpec } from "./listener-spec.ts";
@@ -52,10 +58,13 @@ export class Connections {
     this.#specs = new Map(listeners.map((spec) => [spec.id, spec]));
     const { headersTimeout, keepAliveTimeout } = limits;
     // An upload may take as long as it takes, but headers may not (slow clients would hold sockets).
-    this.#server = createServer({ requestTimeout: 0, headersTimeout, keepAliveTimeout }, (request, response) => {
-      this.#account(request, response);
-      app(request, response);
-    });
+    this.#server = createServer(
+      { requestTimeout: 0, headersTimeout, keepAliveTimeout },
+      (request, response) => {
+        this.#account(request, response);
+        app(request, response);
+      },
+    );
     this.#server.setTimeout(limits.idleTimeout);
     // It never listens itself, and looks after its time-outs only once it thinks so.
     this.#server.emit("listening");
@@ -87,10 +96,13 @@ export class Connections {
     for (const { response } of this.#active) this.#sayLast(response);
     const empty = new Promise<void>((resolve) => (this.#onEmpty = resolve));
     if (this.#open.size === 0) return this.#close();
-    const grace = setTimeout(() => {
-      this.#server.closeIdleConnections();
-      for (const { response } of this.#active) if (isEventStream(response)) response.end();
-    }, Math.min(idleGrace, patience));
+    const grace = setTimeout(
+      () => {
+        this.#server.closeIdleConnections();
+        for (const { response } of this.#active) if (isEventStream(response)) response.end();
+      },
+      Math.min(idleGrace, patience),
+    );
     const end = setTimeout(() => {
       for (const socket of this.#open) socket.destroy();
     }, patience);

@@ -64,7 +64,7 @@ export class Attachment implements Service {
       const socket = connect(pool, () => writeJsonLine(socket, { attach: facts }));
       this.#socket = socket;
       socket.once("error", (error: NodeJS.ErrnoException) => reject(explain(error, pool)));
-      socket.once("close", () => reject(new Error(`the zerg pool ${pool} has closed the connection`)));
+      socket.once("close", () => reject(new Error(`the zerg pool ${pool} has hung up`)));
       readJsonLines(socket, (message) => {
         if ("refused" in message) reject(new Error(`the zerg pool refused: ${String(message["refused"])}`));
         if ("attached" in message) {
@@ -95,6 +95,8 @@ export class Attachment implements Service {
 
 function explain(error: NodeJS.ErrnoException, pool: string): Error {
   if (error.code === "ENOENT" || error.code === "ECONNREFUSED")
-    return new Error(`no zerg pool listens on ${pool}: start the one that has zerg-pool: ${pool}:ADDRESS first`);
+    return new Error(
+      `no zerg pool listens on ${pool}: start the one that has zerg-pool: ${pool}:ADDRESS first`,
+    );
   return new Error(`cannot attach to the zerg pool ${pool}: ${error.message}`);
 }

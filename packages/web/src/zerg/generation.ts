@@ -100,7 +100,9 @@ function askHealth(path: string, onConnect: () => void): Promise<string | undefi
     let answer = "";
     const socket = connect(path, () => {
       onConnect();
-      socket.write("PROXY UNKNOWN\r\nGET /health/live HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+      socket.write(
+        "PROXY UNKNOWN\r\nGET /health/live HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
+      );
     });
     socket.setTimeout(HEALTH_PATIENCE, () => socket.destroy(new Error("it does not answer")));
     socket.on("data", (chunk) => (answer += chunk.toString("latin1")));

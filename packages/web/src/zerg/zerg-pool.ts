@@ -101,7 +101,8 @@ export class ZergPool implements Service {
       return;
     }
     this.#logger.info("zerg.attached", { generation: number, ...facts });
-    for (const older of this.#generations) if (older.number < number && older.phase === "ready") older.drain();
+    for (const older of this.#generations)
+      if (older.number < number && older.phase === "ready") older.drain();
     this.#serveWaiting();
   }
 
