@@ -41,8 +41,7 @@ await runDaemon({
   settings: ({ web, monitorThreadJoinTimeout }) => ({
     patience: Math.max(web.tree.workerMercy, monitorThreadJoinTimeout),
   }),
-  check: (config) =>
-    isWebHandler(config, config.web.tree.farms.length > 0) ? checkRules(config) : [],
+  check: (config) => (isWebHandler(config, config.web.tree.farms.length > 0) ? checkRules(config) : []),
   main,
 });
 
