@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
-import { programs, watch, type Daemon } from "../support/galaxy.ts";
+import { programs, startDaemon, watch, type Daemon } from "../support/galaxy.ts";
 import { until } from "../support/until.ts";
 import {
   freshStatus,
@@ -86,6 +86,19 @@ describe("the master of a web tier", function () {
     expect(await site.master.stop()).to.equal(143);
     await gone(children);
     socket.destroy();
+  });
+
+  it("stops in the middle of its start", async () => {
+    const site = await started({ web: { processes: 2 } });
+    await site.master.stop();
+    const early = startDaemon("early", programs.web, ["-c", site.configFile]);
+    await early.line(/child\.started/, patience);
+    expect(await early.stop()).to.equal(0);
+    const pids = early.lines
+      .flatMap((line) => /child\.started.* pid=(\d+)/.exec(line)?.[1] ?? [])
+      .map(Number);
+    expect(pids).to.not.deep.equal([]);
+    expect(pids.filter(isLiving)).to.deep.equal([]);
   });
 
   it("ends by itself when it cannot, and kills a child whose mercy is over", async () => {

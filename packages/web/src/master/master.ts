@@ -79,7 +79,8 @@ export class Master implements Service {
     });
     await this.#loop.start();
     await ready;
-    this.#phase = "running";
+    // A stop may have come meanwhile, which let go of the start.
+    if (this.#phase === "starting") this.#phase = "running";
   }
 
   /** Tells the children to end, and waits; those that do not within their mercy are killed. */

@@ -76,6 +76,10 @@ export interface WorkerState extends ChildState {
   /** Bytes sent to clients. */
   readonly txBytes: number;
   readonly harakiris: number;
+  /** Answers with a status of 500 or more. */
+  readonly exceptions?: number;
+  /** Time spent on all requests, µs. */
+  readonly runningUs?: number;
 }
 
 export interface MuleState extends ChildState {
