@@ -32,6 +32,8 @@ export function createApp(context: WebContext): Express {
   const app = express();
   app.disable("x-powered-by");
   app.set("query parser", "simple");
+  // serve/forwarded.ts leaves in X-Forwarded-For nothing but one address that may be believed.
+  app.set("trust proxy", 1);
   app.use(logRequests(context));
   app.use(
     helmet({

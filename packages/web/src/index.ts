@@ -10,3 +10,12 @@ export type {
   TreeState,
   WorkerState,
 } from "./master/tree-state.ts";
+export { Connections } from "./serve/connections.ts";
+export type { ConnectionCounts, ConnectionsOptions } from "./serve/connections.ts";
+export { DEFAULT_LIMITS } from "./serve/connection-limits.ts";
+export type { ConnectionLimits } from "./serve/connection-limits.ts";
+export { TrustedProxies } from "./serve/forwarded.ts";
+export { boundAddress, listen } from "./serve/listening.ts";
+export { proxyLine } from "./serve/proxy-header.ts";
+export { staticMap } from "./serve/static-map.ts";
+export type { StaticMap } from "./serve/static-map.ts";
