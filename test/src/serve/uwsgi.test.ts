@@ -209,6 +209,35 @@ describe("the uwsgi protocol", function () {
     }
   });
 
+  it("takes a body no faster than the application does", async () => {
+    let reader: IncomingMessage | undefined;
+    const slow = await startTier({ app: (request) => (reader = request), listeners: [listener] });
+    try {
+      const socket = slow.dial("uwsgi");
+      const size = 100 * 1_048_576;
+      socket.write(get("/", { REQUEST_METHOD: "POST", CONTENT_LENGTH: String(size) }));
+      for (let sent = 0; sent < size; sent += 1_048_576) socket.write(Buffer.alloc(1_048_576));
+      await until(() => reader !== undefined, { what: "the request" });
+      let before = -1;
+      await until(
+        () => {
+          const stands = socket.writableLength === before;
+          before = socket.writableLength;
+          return stands;
+        },
+        { what: "the sender to wait", every: 200 },
+      );
+      expect(before).to.be.greaterThan(90 * 1_048_576);
+      let bytes = 0;
+      reader!.on("data", (chunk: Buffer) => (bytes += chunk.length));
+      await new Promise((resolve) => reader!.once("end", resolve));
+      expect(bytes).to.equal(size);
+      socket.destroy();
+    } finally {
+      await slow.stop();
+    }
+  });
+
   it("streams an answer to a proxy that reads slowly without holding it in memory", async () => {
     let written = 0;
     const large = await startTier({

@@ -50,11 +50,8 @@ export function staticMap(maps: readonly StaticMap[], index: readonly string[] =
     const path = decodePath(request.url ?? "");
     const candidates = path === undefined ? [] : places.filter(({ prefix }) => isBelow(path, prefix));
     if (candidates.length === 0) return next();
-    serve(request, response, candidates, path!, index).then(
-      (served) => {
-        if (!served) next();
-      },
-      (error: unknown) => refuse(response, error),
+    serve(request, response, candidates, path!, index, next).catch((error: unknown) =>
+      refuse(response, error),
     );
   };
 }
@@ -90,7 +87,8 @@ async function serve(
   places: readonly Place[],
   path: string,
   index: readonly string[],
-): Promise<boolean> {
+  pass: () => void,
+): Promise<void> {
   for (const place of places) {
     const rest = path.slice(place.prefix.length);
     if (!place.isFolder && rest !== "") continue;
@@ -98,7 +96,7 @@ async function serve(
     if (found === undefined) continue;
     if (found.stats.isFile() && !rest.endsWith("/")) {
       await sendFile(request, response, place, found);
-      return true;
+      return;
     }
     if (!found.stats.isDirectory()) continue;
     const page = await findIndex(place, rest, index);
@@ -106,9 +104,9 @@ async function serve(
     // Without the slash, relative links of the page would miss its folder.
     if (!path.endsWith("/")) redirectToFolder(request, response);
     else await sendFile(request, response, place, page);
-    return true;
+    return;
   }
-  return false;
+  pass();
 }
 
 async function findIndex(place: Place, rest: string, index: readonly string[]): Promise<Found | undefined> {
@@ -208,8 +206,13 @@ function refuse(response: ServerResponse, error: unknown): void {
   };
   const denied = error instanceof Outside || code === "EACCES" || code === "ELOOP";
   const answered = status === 416 || status === 412 || status === 404 ? status : denied ? 403 : 500;
-  response.writeHead(answered, { ...headers, "content-type": "text/plain" });
-  response.end(answered === 500 ? "The file cannot be read.\n" : `${shown[answered]}\n`);
+  const text = answered === 500 ? "The file cannot be read.\n" : `${shown[answered]}\n`;
+  response.writeHead(answered, {
+    ...headers,
+    "content-type": "text/plain",
+    "content-length": Buffer.byteLength(text),
+  });
+  response.end(text);
 }
 
 const shown = {
