@@ -7,6 +7,7 @@ import { handlerCommands, poolCommands } from "./commands/handlers.ts";
 import { jobCommands } from "./commands/jobs.ts";
 import { routeCommand } from "./commands/route.ts";
 import { toolCommands } from "./commands/tools.ts";
+import { topCommand } from "./commands/top.ts";
 import { userCommands } from "./commands/users.ts";
 import { webCommands } from "./commands/web.ts";
 import type { CommonArguments } from "./session.ts";
@@ -22,7 +23,7 @@ const parser = commandLine("galaxyctl", process.argv.slice(2))
   .version(version) as unknown as Argv<CommonArguments>;
 
 try {
-  await parser
+  await topCommand(parser)
     .command("db", "The database's schema", (db) => dbCommands(db as Argv<CommonArguments>))
     .command("handlers", "Handlers", (handlers) => handlerCommands(handlers as Argv<CommonArguments>))
     .command("pools", "Pools of handlers", (pools) => poolCommands(pools as Argv<CommonArguments>))

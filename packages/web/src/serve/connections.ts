@@ -41,6 +41,8 @@ export interface ConnectionCounts {
   readonly bytesSent: number;
   /** Moving average over about the last ten answers, ms; event streams do not count. */
   readonly averageResponseMs: number;
+  /** Sum over all answers, ms; event streams do not count. */
+  readonly totalResponseMs: number;
 }
 
 /** How long a client has to take its last answer before the connection is cut, ms. */
@@ -74,6 +76,7 @@ export class Connections {
   #exceptions = 0;
   #bytesOfClosed = 0;
   #averageMs = 0;
+  #totalMs = 0;
   #timer: NodeJS.Timeout | undefined;
   #draining: { readonly since: number; readonly idleGrace: number; empty: () => void } | undefined;
 
@@ -158,6 +161,7 @@ export class Connections {
       oldestActiveSince: oldest === undefined ? undefined : Math.round(clock + oldest),
       bytesSent,
       averageResponseMs: this.#averageMs,
+      totalResponseMs: this.#totalMs,
     };
   }
 
@@ -265,6 +269,7 @@ export class Connections {
     if (response.statusCode >= 500) this.#exceptions += 1;
     if (!response.writableFinished || isEventStream(response)) return;
     const took = performance.now() - began;
+    this.#totalMs += took;
     this.#averageMs = this.#averageMs === 0 ? took : this.#averageMs + (took - this.#averageMs) / 10;
   }
 

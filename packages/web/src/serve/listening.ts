@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
-import { chmodSync, chownSync, lstatSync, unlinkSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, lstatSync, unlinkSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
+import { dirname } from "node:path";
 import { shownAddress } from "@galaxy-jobs/runtime";
 import type { ListenerAddress } from "./listener-spec.ts";
 
@@ -49,6 +50,11 @@ async function prepare(path: string): Promise<void> {
       `the socket path ${path} has ${Buffer.byteLength(path)} bytes; the system allows ${longestPath}: choose a shorter one, for example under /run`,
     );
   }
+  // The bind itself would say "permission denied" of a folder that is not there.
+  if (!existsSync(dirname(path)))
+    throw new Error(
+      `cannot listen on ${path}: the folder ${dirname(path)} does not exist; make it, or choose another path`,
+    );
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (found === undefined) return;
   if (!found.isSocket())
@@ -120,8 +126,6 @@ function remedyOf(error: NodeJS.ErrnoException, address: ListenerAddress): strin
       return isPath
         ? "permission denied; choose a folder that this user may write to"
         : "ports below 1024 need privileges; choose a higher port in web.http";
-    case "ENOENT":
-      return "its folder does not exist; make it, or choose another path";
     case "EADDRNOTAVAIL":
       return "this host has no such address";
     case "EINVAL":
