@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import express, { type Express, type NextFunction, type Request, type Response } from "express";
 import helmet from "helmet";
-import { isLoopback } from "@galaxy-jobs/runtime";
 import { isConnectionError } from "@galaxy-jobs/shared-db";
 import { ApiError, codes } from "./api-error.ts";
 import { ApiRoutes } from "./api-routes.ts";
@@ -47,8 +46,6 @@ export function createApp(context: WebContext): Express {
       strictTransportSecurity: false,
     }),
   );
-  // A proxy on this host, or one that comes by a unix socket, says who its client is; nobody else is believed.
-  app.set("trust proxy", (peer: string | undefined) => !peer || isLoopback(peer.replace(/^::ffff:/, "")));
   app.use(["/api", "/openapi.json"], limitRequests(context.config.web.rateLimitPerMinute));
   app.use("/api", limitWrongKeys(), refuseForeignPages(context));
   app.use(express.json({ limit: context.config.web.maxBodyBytes }));

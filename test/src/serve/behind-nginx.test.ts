@@ -5,7 +5,7 @@ import { chmod, mkdir, open, readFile, stat } from "node:fs/promises";
 import { request, type IncomingMessage } from "node:http";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
-import { staticMap } from "@galaxy-jobs/web";
+import { staticMap, TrustedProxies } from "@galaxy-jobs/web";
 import { expect } from "chai";
 import express from "express";
 import { hasNginx, startNginx, type Nginx } from "../support/nginx.ts";
@@ -38,6 +38,8 @@ describe("behind nginx", function () {
       response.json({});
     });
     tier = await startTier({
+      // The clients of this test come from loopback: none of them is a proxy.
+      trustedProxies: new TrustedProxies([]),
       app: (asked, response) => {
         files ??= staticMap([{ mount: "/data", path: join(folder, "data") }]);
         files(asked, response, () => void app(asked, response));

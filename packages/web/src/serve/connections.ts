@@ -23,7 +23,7 @@ export interface ConnectionsOptions {
   readonly listeners: readonly ListenerSpec[];
   readonly logger: Logger;
   readonly limits?: Partial<ConnectionLimits>;
-  /** Whose X-Forwarded-… headers are believed; unix sockets' always are. */
+  /** Whose X-Forwarded-… headers are believed; unix sockets' always are. Default: this host's. */
   readonly trustedProxies?: TrustedProxies;
 }
 
@@ -45,6 +45,7 @@ export interface ConnectionCounts {
   readonly totalResponseMs: number;
 }
 
+const loopback = ["127.0.0.0/8", "::1"];
 /** How long a client has to take its last answer before the connection is cut, ms. */
 const lingering = 1_000;
 /** Rounds while draining, ms. */
@@ -85,7 +86,7 @@ export class Connections {
     this.#app = options.app;
     this.#logger = options.logger;
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
-    this.#proxies = options.trustedProxies ?? new TrustedProxies([]);
+    this.#proxies = options.trustedProxies ?? new TrustedProxies(loopback);
     this.#listeners = new Map(options.listeners.map((spec) => [spec.id, spec]));
     for (const spec of options.listeners) checkListener(spec);
     this.#identities = loadIdentities(options.listeners);
