@@ -1,4 +1,5 @@
 import type { RequestListener } from "node:http";
+import type { Registry } from "prom-client";
 import { formatFault, locateDatabase, type DaemonContext } from "@galaxy-jobs/runtime";
 import {
   HandlerAssigner,
@@ -14,6 +15,7 @@ import { loadToolBox } from "@galaxy-jobs/tools";
 import { createApp } from "./create-app.ts";
 import { EventFeed } from "./event-feed.ts";
 import { Hints } from "./hints.ts";
+import { makeMetrics } from "./metrics.ts";
 import { PatientHandler } from "./patient-handler.ts";
 import type { WebContext } from "./web-context.ts";
 
@@ -22,6 +24,8 @@ export interface ApplicationPlace {
   readonly mules: MuleMessages | undefined;
   /** Another process of this name is about to end: wait for the name instead of failing. */
   readonly awaitsName: boolean;
+  /** Makes the metrics of this process those of all of its tree; undefined: it has none. */
+  readonly metrics?: (own: Registry) => { text(): Promise<string> };
 }
 
 export interface Application {
@@ -33,7 +37,7 @@ export interface Application {
 /** Starts everything that answers requests and, where web processes do, handles jobs; the sockets are the caller's. */
 export async function startApplication(
   context: DaemonContext,
-  { mules, awaitsName }: ApplicationPlace,
+  { mules, awaitsName, metrics }: ApplicationPlace,
 ): Promise<Application> {
   const { config, logger } = context;
   const located = await locateDatabase(config, logger);
@@ -74,12 +78,15 @@ export async function startApplication(
       )
     : undefined;
   if (jobHandler !== undefined) await context.run(jobHandler);
+  const own = makeMetrics(database);
+  const all = metrics?.(own);
   const web: WebContext = {
     config,
     database,
     logger,
     feed,
     release,
+    metrics: () => all?.text() ?? own.metrics(),
     ids: await loadIdEncoder(database, config.idSecret),
     toolBox: () => offered,
     hints: new Hints(database, logger),

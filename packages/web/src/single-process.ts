@@ -1,7 +1,7 @@
 import type { DaemonContext } from "@galaxy-jobs/runtime";
 import { startApplication } from "./application.ts";
 import type { ListeningSockets } from "./master/listening-sockets.ts";
-import { Connections } from "./serve/connections.ts";
+import { makeConnections } from "./serve/make-connections.ts";
 
 /** Requests under way get this long to end when the web tier stops, ms. */
 const PATIENCE = 10_000;
@@ -10,9 +10,9 @@ const IDLE_GRACE = 100;
 
 /** A web tier without a master: one process listens, answers, and handles jobs where no handlers are configured. */
 export async function runSingleProcess(context: DaemonContext, sockets: ListeningSockets): Promise<void> {
-  const { logger } = context;
+  const { config, logger } = context;
   const { listener } = await startApplication(context, { mules: undefined, awaitsName: false });
-  const connections = new Connections({
+  const connections = makeConnections(config, {
     app: listener,
     listeners: sockets.list.map(({ spec }) => spec),
     logger,

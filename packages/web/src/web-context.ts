@@ -16,6 +16,8 @@ export interface WebContext {
   readonly hints: Hints;
   readonly assigner: HandlerAssigner;
   readonly release: string;
+  /** Of this process, or of all of its tree, in Prometheus' text form. */
+  readonly metrics: () => Promise<string>;
 }
 
 /** Who asks. The bootstrap key is an administrator without a user. */

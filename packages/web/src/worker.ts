@@ -12,7 +12,9 @@ import { checkRules, isWebHandler, type MuleMessages } from "@galaxy-jobs/handle
 import type { Socket } from "node:net";
 import { startApplication } from "./application.ts";
 import type { FromChild, ToWorker, WorkerStatus } from "./master/child-messages.ts";
-import { Connections } from "./serve/connections.ts";
+import type { Connections } from "./serve/connections.ts";
+import { makeConnections } from "./serve/make-connections.ts";
+import { ProcessMetrics } from "./serve/metrics-exchange.ts";
 
 /** Between two statuses, ms. */
 const STATUS_INTERVAL = 1000;
@@ -49,11 +51,13 @@ async function main(context: DaemonContext): Promise<void> {
   if (!context.isChild) throw new Error("a worker is started by its master: run galaxy-web");
   process.once("disconnect", () => context.end(0, "the master has gone"));
   if (!process.connected) return context.end(0, "the master has gone");
+  let metrics: ProcessMetrics | undefined;
   const application = await startApplication(context, {
     mules: context.config.web.tree.farms.length > 0 ? messagesOverMaster(context) : undefined,
     awaitsName: args.awaitsName === true,
+    metrics: (own) => (metrics = new ProcessMetrics(own, (message) => void tell(message))),
   });
-  const connections = new Connections({
+  const connections = makeConnections(context.config, {
     app: application.listener,
     listeners: await firstListeners(),
     logger: context.logger,
@@ -73,6 +77,10 @@ async function main(context: DaemonContext): Promise<void> {
         context.end(0, "the master asked");
         return;
       case "start":
+        return;
+      case "metrics-request":
+      case "metrics-gathered":
+        void metrics?.receive(message);
         return;
     }
   };
@@ -111,7 +119,16 @@ function firstListeners(): Promise<readonly ListenerSpec[]> {
 }
 
 function statusOf(connections: Connections, accepted: number): WorkerStatus {
-  const { open, active, requests, oldestActiveSince, averageResponseMs, bytesSent } = connections.counts();
+  const {
+    open,
+    active,
+    requests,
+    oldestActiveSince,
+    averageResponseMs,
+    bytesSent,
+    exceptions,
+    totalResponseMs,
+  } = connections.counts();
   return {
     type: "status",
     requests,
@@ -122,6 +139,8 @@ function statusOf(connections: Connections, accepted: number): WorkerStatus {
     open,
     accepted,
     txBytes: bytesSent,
+    exceptions,
+    runningUs: Math.round(totalResponseMs * 1000),
   };
 }
 

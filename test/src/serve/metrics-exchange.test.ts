@@ -1,11 +1,11 @@
-import { MetricsGatherer, ProcessMetrics, type MetricsChild, type MetricsMessage } from "@galaxy-jobs/web";
+import { MetricsGatherer, ProcessMetrics, type MetricsChild, type MetricsToChild } from "@galaxy-jobs/web";
 import { expect } from "chai";
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 
 /** Processes with a registry each, and a master between them; messages go through JSON, as over IPC. */
 function tree(size: number, patience = 5_000) {
   const children: (MetricsChild & { metrics: ProcessMetrics; mute: boolean })[] = [];
-  const gatherer = new MetricsGatherer(() => children, patience);
+  const gatherer = new MetricsGatherer({ children: () => children }, patience);
   for (let number = 1; number <= size; number += 1) {
     const registry = new Registry();
     new Counter({ name: "requests_total", help: "r", labelNames: ["code"], registers: [registry] }).inc(
@@ -16,7 +16,7 @@ function tree(size: number, patience = 5_000) {
     new Histogram({ name: "seconds", help: "s", buckets: [1, 10], registers: [registry] }).observe(number);
     const child: (typeof children)[number] = {
       mute: false,
-      send: (message: MetricsMessage) => {
+      send: (message: MetricsToChild) => {
         if (!child.mute) queueMicrotask(() => void child.metrics.receive(copy(message)));
       },
       metrics: new ProcessMetrics(

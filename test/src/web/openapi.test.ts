@@ -55,6 +55,7 @@ describe("the OpenAPI document", function () {
         warn: () => undefined,
       }),
       release: "test",
+      metrics: () => Promise.resolve(""),
     });
     const served = routesOf(app.router as unknown as Layers)
       .filter((route) => / \/(api|health|metrics|openapi\.json)\b/.test(route))

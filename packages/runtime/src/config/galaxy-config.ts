@@ -82,6 +82,12 @@ export interface WebConfig {
   readonly onlyLoopback: boolean;
   readonly tree: TreeConfig;
   readonly staticMaps: readonly { readonly mount: string; readonly path: string }[];
+  /** static-index: files that stand for a folder, in the order in which they are tried. */
+  readonly staticIndex: readonly string[];
+  /** Whose X-Forwarded-… headers are believed, besides those of unix sockets; undefined: this host's. */
+  readonly trustedProxies?: readonly string[];
+  /** buffer-size: bytes of the variables of one request in the uwsgi protocol. */
+  readonly uwsgiBufferBytes?: number;
   /** Threads that send static files. */
   readonly offloadThreads: number;
   /** Run in the background (daemonize). */

@@ -54,6 +54,9 @@ export function readWebConfig(
       mount: map.mount,
       path: path.resolve(rootDirectory, map.path),
     })),
+    staticIndex: values["static-index"] ?? [],
+    ...(values["trusted-proxies"] === undefined ? {} : { trustedProxies: values["trusted-proxies"] }),
+    ...(values["buffer-size"] === undefined ? {} : { uwsgiBufferBytes: values["buffer-size"] }),
     offloadThreads: values["offload-threads"] ?? 0,
     background: values.daemonize !== undefined || values.daemonize2 !== undefined,
     ...(log === undefined

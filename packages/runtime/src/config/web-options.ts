@@ -1,7 +1,7 @@
 import net from "node:net";
 import { shownValue } from "../faults.ts";
 import type { TcpAddress } from "./listener-spec.ts";
-import { flag, number, size, text, WrongValue } from "./option-kinds.ts";
+import { flag, list, number, size, text, WrongValue } from "./option-kinds.ts";
 import type { OptionKind } from "./option-kinds.ts";
 
 /** Longest path of a unix socket that the kernel takes, bytes. */
@@ -198,6 +198,8 @@ export const WEB_OPTIONS = {
   listen: number({ min: 1, max: 65_535, whole: true, unit: "connections" }),
   // Files
   "static-map": repeated(staticMap),
+  /** uWSGI's static-index: files that stand for a folder. */
+  "static-index": repeated(text),
   "offload-threads": number({ min: 0, max: 64, whole: true, unit: "threads" }),
   // Processes
   master: flag,
@@ -228,6 +230,9 @@ export const WEB_OPTIONS = {
   pidfile2: path,
   stats: socketAddress,
   // Limits
+  /** Ours: addresses and networks whose X-Forwarded-… headers are believed. */
+  "trusted-proxies": list,
+  "buffer-size": number({ min: 1024, max: 65_535, whole: true, unit: "bytes" }),
   "max-upload-size": size,
   "max-body-size": size,
   "rate-limit": number({ min: 0, whole: true, unit: "requests a minute" }),

@@ -39,7 +39,12 @@ export function readTree(
   if (zerg !== undefined && zergPool !== undefined)
     report("zerg", "a pool of zerg generations cannot attach to one", "keep zerg or zerg-pool");
   return {
-    hasMaster: values.master === true || processes > 1 || mules > 0 || zerg !== undefined,
+    hasMaster:
+      values.master === true ||
+      processes > 1 ||
+      mules > 0 ||
+      zerg !== undefined ||
+      values.stats !== undefined,
     processes,
     farms,
     workerMercy: values["worker-reload-mercy"] ?? mercy,

@@ -1,6 +1,7 @@
 import { fork, type ChildProcess } from "node:child_process";
 import type { Socket } from "node:net";
 import { childMark, isFarmReceipt, type FarmEnvelope, type FarmReceipt } from "@galaxy-jobs/runtime";
+import type { MetricsFromChild, MetricsToChild } from "./metrics-messages.ts";
 import { isFromChild, type FromChild, type ToWorker, type WorkerStatus } from "./child-messages.ts";
 
 export interface ChildPlan {
@@ -20,6 +21,7 @@ export interface ChildEvents {
   onStatus(child: ChildHandle): void;
   onMuleMessage(farm: string, content: unknown): void;
   onReceipt(child: ChildHandle, receipt: FarmReceipt): void;
+  onMetrics(child: ChildHandle, message: MetricsFromChild): void;
 }
 
 /** A child process as its master sees it; what the child does is in worker.ts, and in the handler's main. */
@@ -100,6 +102,11 @@ export class ChildHandle {
     this.#send(message);
   }
 
+  /** Of the metrics exchange, what goes to a child. */
+  send(message: MetricsToChild): void {
+    this.#send(message);
+  }
+
   sendFarm(envelope: FarmEnvelope): void {
     if (!this.#process.connected) throw new Error(`${this.plan.serverName} has closed its channel`);
     this.#send(envelope);
@@ -172,6 +179,9 @@ export class ChildHandle {
         this.#underWay.get(message.number)?.socket.destroy();
         this.#underWay.delete(message.number);
         return;
+      case "metrics-wanted":
+      case "metrics-report":
+        return events.onMetrics(this, message);
       case "drained":
         return;
     }

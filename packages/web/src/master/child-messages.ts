@@ -1,11 +1,13 @@
 import type { ListenerSpec } from "@galaxy-jobs/runtime";
+import type { MetricsFromChild, MetricsToChild } from "./metrics-messages.ts";
 
 /** What the master tells a web worker. With `type: "connection"` comes the socket. */
 export type ToWorker =
   | { readonly type: "start"; readonly listeners: readonly ListenerSpec[] }
   | { readonly type: "connection"; readonly listener: string; readonly number: number }
   /** Answer what you have, take nothing more, and end; patience in ms. */
-  | { readonly type: "drain"; readonly patience: number };
+  | { readonly type: "drain"; readonly patience: number }
+  | MetricsToChild;
 
 /** What a web worker tells, each second. */
 export interface WorkerStatus {
@@ -26,6 +28,10 @@ export interface WorkerStatus {
   readonly accepted: number;
   /** Bytes sent to clients so far. */
   readonly txBytes: number;
+  /** Answers with a status of 500 or more, so far. */
+  readonly exceptions: number;
+  /** Time spent on all requests, µs. */
+  readonly runningUs: number;
 }
 
 export type FromChild =
@@ -37,7 +43,8 @@ export type FromChild =
   /** Could not start: the text for the administrator. */
   | { readonly type: "failed"; readonly text: string }
   /** A message for one mule of a farm. */
-  | { readonly type: "mule"; readonly farm: string; readonly content: unknown };
+  | { readonly type: "mule"; readonly farm: string; readonly content: unknown }
+  | MetricsFromChild;
 
 export function isFromChild(message: unknown): message is FromChild {
   return typeof message === "object" && message !== null && "type" in message;

@@ -3,8 +3,10 @@ import { ChildHandle, type ChildEvents } from "./child-handle.ts";
 import { muleName, planChild, workerName, type ChildSurroundings } from "./child-plan.ts";
 import { ConnectionRouter } from "./connection-router.ts";
 import type { ListeningSockets } from "./listening-sockets.ts";
+import { MetricsGatherer } from "./metrics-gatherer.ts";
 import { MuleFarms } from "./mule-farms.ts";
 import { Place } from "./place.ts";
+import { treeMetrics } from "./tree-metrics.ts";
 import { snapshot, type TreeState } from "./tree-state.ts";
 
 /** Between two looks at the children while nothing happens, ms. */
@@ -34,6 +36,10 @@ export class Master implements Service {
   readonly #options: MasterOptions;
   readonly #loop: Loop;
   readonly #events: ChildEvents;
+  readonly #metrics = new MetricsGatherer({
+    children: () => this.#workers.flatMap(({ current }) => (current?.isReady === true ? [current] : [])),
+    own: () => treeMetrics(this.state()),
+  });
   #config: GalaxyConfig;
   #workers: Place[] = [];
   #mules: Place[] = [];
@@ -67,6 +73,7 @@ export class Master implements Service {
       onStatus: () => undefined,
       onMuleMessage: (farm, content) => this.farms.send(farm, content),
       onReceipt: (child, receipt) => this.farms.received(child, receipt),
+      onMetrics: (child, message) => this.#metrics.receive(child, message),
     };
     this.#placeChildren();
   }
@@ -312,6 +319,7 @@ export class Master implements Service {
     const place = this.#placeOf(child);
     const facts = { child: child.plan.serverName, pid: child.pid, how: child.end };
     this.farms.leave(child);
+    this.#metrics.gone(child);
     if (child.isRetiring) logger.info("child.ended", facts);
     else logger.error("child.died", facts);
     place?.left(child);

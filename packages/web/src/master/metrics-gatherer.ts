@@ -1,8 +1,8 @@
-import type { MetricsMessage, MetricsReport } from "../serve/metrics-exchange.ts";
+import type { MetricsFromChild, MetricsReport, MetricsToChild } from "./metrics-messages.ts";
 
 /** A process that reports metrics, as the master sees it. */
 export interface MetricsChild {
-  send(message: MetricsMessage): void;
+  send(message: MetricsToChild): void;
 }
 
 /** One child's wish, and what has come for it. */
@@ -18,18 +18,29 @@ const patience = 3_000;
 /** The master's side of the exchange that metrics-exchange.ts describes: it passes reports on and knows nothing of metrics. */
 export class MetricsGatherer {
   readonly #children: () => Iterable<MetricsChild>;
+  readonly #own: (() => MetricsReport) | undefined;
   readonly #patience: number;
   readonly #gatherings = new Map<number, Gathering>();
   #last = 0;
 
-  /** @param children all that report metrics, and live */
-  constructor(children: () => Iterable<MetricsChild>, patienceMs = patience) {
-    this.#children = children;
+  /**
+   * @param options.children all that report metrics, and live
+   * @param options.own what the master has to report
+   */
+  constructor(
+    options: {
+      readonly children: () => Iterable<MetricsChild>;
+      readonly own?: () => MetricsReport;
+    },
+    patienceMs = patience,
+  ) {
+    this.#children = options.children;
+    this.#own = options.own;
     this.#patience = patienceMs;
   }
 
   /** A message of a child. */
-  receive(from: MetricsChild, message: MetricsMessage): void {
+  receive(from: MetricsChild, message: MetricsFromChild): void {
     if (message.type === "metrics-wanted") this.#gather(from, message.id);
     if (message.type !== "metrics-report") return;
     const gathering = this.#gatherings.get(message.id);
@@ -48,7 +59,7 @@ export class MetricsGatherer {
     const id = (this.#last += 1);
     const missing = new Set(this.#children());
     missing.delete(asker);
-    const reports: MetricsReport[] = [];
+    const reports: MetricsReport[] = this.#own === undefined ? [] : [this.#own()];
     const done = () => {
       clearTimeout(timer);
       this.#gatherings.delete(id);

@@ -4,6 +4,7 @@ import { childPrograms } from "./child-plan.ts";
 import { ControlSocket } from "./control-socket.ts";
 import type { ListeningSockets } from "./listening-sockets.ts";
 import { Master } from "./master.ts";
+import { StatsServer } from "./stats-server.ts";
 
 export interface MasterSurroundings {
   readonly sockets: ListeningSockets;
@@ -49,6 +50,8 @@ export async function runMaster(
       reload: async () => ({ failure: (await master.reload()) ?? null, ...master.state() }),
     }),
   );
+  if (config.web.stats !== undefined)
+    await context.run(new StatsServer({ address: config.web.stats, state: () => master.state(), logger }));
   if (zerg !== undefined)
     await context.run(
       new Attachment({

@@ -54,9 +54,9 @@ function workerEntry(worker: WorkerState): object {
     requests: worker.requests,
     // uWSGI counts these since the last start of the worker, and so is `requests` counted here.
     delta_requests: worker.requests,
-    exceptions: worker.exceptions ?? 0,
+    exceptions: worker.exceptions,
     harakiri_count: worker.harakiris,
-    running_time: Math.round(worker.runningUs ?? 0),
+    running_time: Math.round(worker.runningUs),
     tx: worker.txBytes,
     avg_rt: Math.round(worker.avgRtUs),
     apps: [],

@@ -77,9 +77,9 @@ export interface WorkerState extends ChildState {
   readonly txBytes: number;
   readonly harakiris: number;
   /** Answers with a status of 500 or more. */
-  readonly exceptions?: number;
+  readonly exceptions: number;
   /** Time spent on all requests, µs. */
-  readonly runningUs?: number;
+  readonly runningUs: number;
 }
 
 export interface MuleState extends ChildState {
@@ -150,6 +150,8 @@ function workerState(place: Place): WorkerState {
     open: status?.open ?? 0,
     txBytes: status?.txBytes ?? 0,
     harakiris: place.harakiris,
+    exceptions: status?.exceptions ?? 0,
+    runningUs: status?.runningUs ?? 0,
   };
 }
 

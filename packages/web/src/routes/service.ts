@@ -1,6 +1,5 @@
-import { Gauge, Registry, collectDefaultMetrics } from "prom-client";
 import { z } from "zod";
-import { countJobs, isConnectionError, listHandlers, listPools } from "@galaxy-jobs/shared-db";
+import { listHandlers, listPools } from "@galaxy-jobs/shared-db";
 import type { ApiRoutes } from "../api-routes.ts";
 import { time } from "../represent.ts";
 import { time as timeAnswer } from "../schemas/fields.ts";
@@ -8,6 +7,9 @@ import type { WebContext } from "../web-context.ts";
 
 /** The release of Galaxy whose API this speaks. */
 const galaxyMajor = "25.0";
+
+/** Prometheus' text format. */
+const metricsContentType = "text/plain; version=0.0.4; charset=utf-8";
 
 const handlerAnswer = z
   .strictObject({
@@ -26,7 +28,6 @@ const handlerAnswer = z
 /** What monitoring and administrators ask: versions, metrics, handlers and pools. */
 export function serviceRoutes(api: ApiRoutes, context: WebContext): void {
   const { database } = context;
-  const registry = metricsRegistry(context);
 
   api.get(
     "/api/version",
@@ -77,8 +78,8 @@ export function serviceRoutes(api: ApiRoutes, context: WebContext): void {
       answer: { contentType: "text/plain", description: "Prometheus' text format." },
     },
     async ({ response }) => {
-      const text = await registry.metrics();
-      response.type(registry.contentType).send(text);
+      const text = await context.metrics();
+      response.type(metricsContentType).send(text);
     },
   );
 
@@ -131,25 +132,4 @@ export function serviceRoutes(api: ApiRoutes, context: WebContext): void {
         handlers: [...handlers],
       })),
   );
-}
-
-function metricsRegistry(context: WebContext): Registry {
-  const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
-  const jobs = new Gauge({
-    name: "galaxy_jobs",
-    help: "Jobs by state",
-    labelNames: ["state"],
-    registers: [registry],
-    async collect() {
-      jobs.reset();
-      try {
-        for (const { state, count } of await countJobs(context.database)) jobs.set({ state }, count);
-      } catch (error) {
-        // What is known of the process is worth most while the database is away.
-        if (!isConnectionError(error)) throw error;
-      }
-    },
-  });
-  return registry;
 }

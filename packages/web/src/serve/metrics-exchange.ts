@@ -1,39 +1,5 @@
-import {
-  AggregatorRegistry,
-  type MetricObjectWithValues,
-  type MetricValue,
-  type Registry,
-} from "prom-client";
-
-/**
- * How a scrape of one web worker gets the metrics of all processes. The worker that was asked wants them of the master; the master
- * asks the other children, each reports its registry as JSON, and the master hands the reports back; the worker adds its own and
- * sums up. So the master only passes messages on, and any worker can be asked.
- *
- *     worker  → master   metrics-wanted    {id}
- *     master  → children metrics-request   {id}          the master's own number
- *     child   → master   metrics-report    {id, metrics}
- *     master  → worker   metrics-gathered  {id, reports}
- */
-export type MetricsMessage =
-  | { readonly type: "metrics-wanted"; readonly id: number }
-  | { readonly type: "metrics-request"; readonly id: number }
-  | { readonly type: "metrics-report"; readonly id: number; readonly metrics: MetricsReport }
-  | { readonly type: "metrics-gathered"; readonly id: number; readonly reports: readonly MetricsReport[] };
-
-/** A registry as JSON. */
-export type MetricsReport = readonly MetricObjectWithValues<MetricValue<string>>[];
-
-const types: ReadonlySet<unknown> = new Set([
-  "metrics-wanted",
-  "metrics-request",
-  "metrics-report",
-  "metrics-gathered",
-]);
-
-export function isMetricsMessage(message: unknown): message is MetricsMessage {
-  return typeof message === "object" && message !== null && types.has((message as { type?: unknown }).type);
-}
+import { AggregatorRegistry, type Registry } from "prom-client";
+import type { MetricsFromChild, MetricsReport, MetricsToChild } from "../master/metrics-messages.ts";
 
 /** How long a scrape waits for processes that do not answer, ms; less than the 10 s after which Prometheus gives up. */
 const patience = 3_000;
@@ -41,20 +7,20 @@ const patience = 3_000;
 /** A child's side: reports its registry, and gets those of the others. */
 export class ProcessMetrics {
   readonly #registry: Registry;
-  readonly #send: (message: MetricsMessage) => void;
+  readonly #send: (message: MetricsFromChild) => void;
   readonly #patience: number;
   readonly #waiting = new Map<number, (reports: readonly MetricsReport[]) => void>();
   #last = 0;
 
   /** @param send to the master */
-  constructor(registry: Registry, send: (message: MetricsMessage) => void, patienceMs = patience + 500) {
+  constructor(registry: Registry, send: (message: MetricsFromChild) => void, patienceMs = patience + 500) {
     this.#registry = registry;
     this.#send = send;
     this.#patience = patienceMs;
   }
 
   /** A message of the master. */
-  async receive(message: MetricsMessage): Promise<void> {
+  async receive(message: MetricsToChild): Promise<void> {
     if (message.type === "metrics-gathered") this.#waiting.get(message.id)?.(message.reports);
     if (message.type !== "metrics-request") return;
     const metrics = await this.#registry.getMetricsAsJSON();
