@@ -5,6 +5,7 @@ import { configCommands } from "./commands/config.ts";
 import { dbCommands } from "./commands/db.ts";
 import { handlerCommands, poolCommands } from "./commands/handlers.ts";
 import { jobCommands } from "./commands/jobs.ts";
+import { maintenanceCommands } from "./commands/maintenance.ts";
 import { routeCommand } from "./commands/route.ts";
 import { toolCommands } from "./commands/tools.ts";
 import { topCommand } from "./commands/top.ts";
@@ -29,6 +30,9 @@ try {
     .command("pools", "Pools of handlers", (pools) => poolCommands(pools as Argv<CommonArguments>))
     .command("jobs", "Jobs", (jobs) => jobCommands(jobs as Argv<CommonArguments>))
     .command("web", "The web tier on this machine", (web) => webCommands(web as Argv<CommonArguments>))
+    .command("maintenance", "What keeps the instance healthy", (maintenance) =>
+      maintenanceCommands(maintenance as Argv<CommonArguments>),
+    )
     .command("users", "Users and their API keys", (users) => userCommands(users as Argv<CommonArguments>))
     .command("config", "The configuration", (config) =>
       configCommands(routeCommand(config as Argv<CommonArguments>)),

@@ -33,3 +33,5 @@ export { explainJob, type JobExplanation } from "./explain-job.ts";
 export { explainRoute, type RouteStep } from "./explain-route.ts";
 export { LocalRunner, type LocalRunnerOptions } from "./runners/local/local-runner.ts";
 export type { PreparedRun, RecoveredRun, RunEnd, Runner } from "./runners/runner.ts";
+export { Maintenance, maintenanceTasks } from "./maintenance/maintenance.ts";
+export type { MaintenanceTask } from "./maintenance/maintenance-task.ts";

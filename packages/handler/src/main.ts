@@ -17,6 +17,7 @@ import { whyUnreached } from "./assignment/unreached.ts";
 import { armFault } from "./fault-points.ts";
 import { checkRules } from "./destinations/check-rules.ts";
 import { JobHandler } from "./job-handler.ts";
+import { Maintenance } from "./maintenance/maintenance.ts";
 import { takeMessages, type MuleChannel } from "./mule-messages.ts";
 import { release } from "./release.ts";
 import { loadToolBox } from "@galaxy-jobs/tools";
@@ -71,6 +72,7 @@ async function main(context: DaemonContext): Promise<void> {
     fault: armFault(process.env["GALAXY_FAULT_POINT"], process.env["GALAXY_FAULT_ACTION"]),
   });
   await context.run(handler);
+  await context.run(new Maintenance({ config, database, logger }));
   if (context.isChild) await serveAsMule(context, handler);
 }
 

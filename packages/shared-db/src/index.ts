@@ -35,3 +35,7 @@ export * from "./queries/histories.ts";
 export * from "./queries/list-jobs.ts";
 export * from "./queries/users.ts";
 export * from "./queries/waiting-jobs.ts";
+export * from "./queries/maintenance-runs.ts";
+export * from "./queries/prune-incarnations.ts";
+export * from "./queries/purge-jobs.ts";
+export * from "./queries/roll-up-statistics.ts";

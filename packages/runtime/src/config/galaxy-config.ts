@@ -60,6 +60,7 @@ export interface GalaxyConfig {
   readonly jobResourceFields: Readonly<Record<string, ResourceField>>;
   /** A file that every job script sources before the destination's own environment. */
   readonly environmentSetupFile?: string;
+  readonly maintenance: MaintenanceConfig;
   readonly log: { readonly level: LogLevel; readonly format: LogFormat; readonly file?: string };
   readonly web: WebConfig;
   readonly jobs: JobConfig;
@@ -67,6 +68,16 @@ export interface GalaxyConfig {
   readonly jobConfigFile: string | undefined;
   /** What was read but has no effect, for the log of the start. */
   readonly warnings: readonly Fault[];
+}
+
+/** What is removed, and when; ages in days. */
+export interface MaintenanceConfig {
+  readonly enabled: boolean;
+  /** Jobs that ended longer ago are removed; undefined: none, as in Galaxy. */
+  readonly jobDays?: number;
+  /** Run directories that cleanup_job keeps are removed after this; undefined: never. */
+  readonly directoryDays?: number;
+  readonly registrationDays: number;
 }
 
 export type CleanupJob = "always" | "onsuccess" | "never";

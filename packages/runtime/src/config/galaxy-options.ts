@@ -48,6 +48,7 @@ const emails: OptionKind<readonly string[]> = {
   },
 };
 
+const days = number({ min: 0, max: 36_500, unit: "days" });
 const seconds = number({ min: 0, max: 86_400, unit: "seconds" });
 
 /** The options of the section `galaxy:` that have an effect, by Galaxy's names (galaxy.md 1.6, 3.10) and a few of ours. */
@@ -85,6 +86,14 @@ export const GALAXY_OPTIONS = {
   cache_user_job_count: flag,
   default_job_resubmission_condition: resubmitCondition,
   environment_setup_file: text,
+  /** Ours: whether this instance's processes look after it. */
+  maintenance: flag,
+  /** Ours: days that ended jobs are kept. */
+  job_retention_days: days,
+  /** Ours: days that the run directories that cleanup_job keeps are kept. */
+  job_directory_retention_days: days,
+  /** Ours: days that ended handler processes are remembered. */
+  handler_history_days: number({ min: 1, max: 36_500, unit: "days" }),
   /** Ours: the folder of the rule modules of dynamic destinations. */
   job_rules_directory: text,
   job_resource_params_file: text,

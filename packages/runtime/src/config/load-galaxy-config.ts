@@ -107,6 +107,7 @@ export function loadGalaxyConfig(options: LoadOptions): GalaxyConfig {
     ...(values.environment_setup_file === undefined
       ? {}
       : { environmentSetupFile: path.resolve(paths.rootDirectory, values.environment_setup_file) }),
+    maintenance: readMaintenance(values),
     log: {
       level: options.logLevel ?? values.log_level ?? "info",
       format: options.logFormat ?? values.log_format ?? "text",
@@ -231,6 +232,16 @@ function checkExposure(
     "or set single_user: to an address if that is what you want";
   if (source !== undefined && section !== undefined) source.fault([section, "http"], message, remedy);
   else report({ key: "web.http", message, remedy });
+}
+
+function readMaintenance(values: GalaxyOptionValues): GalaxyConfig["maintenance"] {
+  const { job_retention_days: jobDays, job_directory_retention_days: directoryDays } = values;
+  return {
+    enabled: values.maintenance ?? true,
+    ...(jobDays === undefined ? {} : { jobDays }),
+    ...(directoryDays === undefined ? {} : { directoryDays }),
+    registrationDays: values.handler_history_days ?? 30,
+  };
 }
 
 function readBootstrapKey(values: GalaxyOptionValues): string | undefined {
