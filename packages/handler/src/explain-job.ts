@@ -8,6 +8,7 @@ import {
   readJobLock,
   type Database,
   type JobRow,
+  type ServingHandler,
 } from "@galaxy-jobs/shared-db";
 import { defaultTag } from "./assignment/assignment.ts";
 import { HandlerMap } from "./assignment/handler-map.ts";
@@ -24,6 +25,7 @@ export interface JobExplanation {
     | "no-handler"
     | "no-pool"
     | "queue"
+    | "drained"
     | "message"
     | "handler"
     | "handler-lost"
@@ -135,14 +137,17 @@ async function explainQueue(
   const live = serving.filter((handler) => handler.live);
   const named =
     serving.some(({ serverName }) => serverName === name) || new HandlerMap(config.jobs).hasId(name);
-  if (live.length > 0) {
+  const taking = live.filter(({ drainTime }) => drainTime === null);
+  if (live.length > 0 && taking.length === 0)
+    return { code: "drained", reason: drainedWords(live, name, named) };
+  if (taking.length > 0) {
     const ahead = await jobsAhead(database, job);
-    const who = live.map(({ serverName, jobsInHand }) => `${serverName} (${jobsInHand} jobs in hand)`);
+    const who = taking.map(({ serverName, jobsInHand }) => `${serverName} (${jobsInHand} jobs in hand)`);
     const place = ahead === 0 ? "the job is the next" : `${ahead} jobs are ahead of it`;
     const again = job.state === "resubmitted" ? `attempt ${await nextAttempt(database, job.id)} ` : "";
     return {
       code: "queue",
-      reason: `${again}waits for ${live.length === 1 ? "handler" : "one of the handlers"} ${who.join(", ")}; ${place}`,
+      reason: `${again}waits for ${taking.length === 1 ? "handler" : "one of the handlers"} ${who.join(", ")}; ${place}`,
     };
   }
   const last = serving.toSorted((a, b) => b.seen.getTime() - a.seen.getTime())[0];
@@ -158,6 +163,16 @@ async function explainQueue(
       ? `has never had a handler${suggestTag(config, name)}`
       : `has no live handler since ${last.seen.toISOString()} (the last was ${last.serverName})`;
   return { code: "no-pool", reason: `pool ${poolOfTag(name)} ${since}` };
+}
+
+/** Who keeps a job waiting, where all who could take it are drained. */
+function drainedWords(drained: readonly ServingHandler[], name: string, named: boolean): string {
+  const since = ({ drainTime, drainedBy }: ServingHandler) =>
+    `since ${drainTime!.toISOString()} by ${drainedBy}`;
+  if (named && drained.length === 1)
+    return `the job is assigned to handler ${name}, which is drained ${since(drained[0]!)}: resume it, or reassign its jobs`;
+  const who = drained.map((one) => `${one.serverName} ${since(one)}`).join(", ");
+  return `all live handlers of pool ${poolOfTag(name)} are drained: ${who}`;
 }
 
 function suggestTag(config: GalaxyConfig, name: string): string {

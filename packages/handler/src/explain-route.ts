@@ -144,8 +144,19 @@ async function explainServed(database: Database, config: GalaxyConfig, name: str
   const live = serving.filter((handler) => handler.live);
   const isName = new HandlerMap(config.jobs).hasId(name) || serving.some((one) => one.serverName === name);
   const what = isName ? `handler ${name}` : `pool ${poolOfTag(name)}`;
-  if (live.length > 0) {
-    const who = live.map(({ serverName, jobsInHand }) => `${serverName} (${jobsInHand} jobs in hand)`);
+  const taking = live.filter(({ drainTime }) => drainTime === null);
+  if (live.length > 0 && taking.length === 0) {
+    const who = live.map(
+      ({ serverName, drainTime, drainedBy }) =>
+        `${serverName} since ${drainTime!.toISOString()} by ${drainedBy}`,
+    );
+    return bad(
+      "served",
+      `${isName ? `${what} is` : `all live handlers of ${what} are`} drained: ${who.join(", ")}; the job would wait`,
+    );
+  }
+  if (taking.length > 0) {
+    const who = taking.map(({ serverName, jobsInHand }) => `${serverName} (${jobsInHand} jobs in hand)`);
     return good("served", isName ? `live: ${who.join(", ")}` : `${what}: live are ${who.join(", ")}`);
   }
   const last = serving.toSorted((a, b) => b.seen.getTime() - a.seen.getTime())[0];

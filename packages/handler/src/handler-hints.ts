@@ -10,6 +10,7 @@ export interface HintListeners {
   readonly newJobs: () => void;
   readonly stopRequests: () => void;
   readonly freeSlots: () => void;
+  readonly handlersChanged: () => void;
 }
 
 /** The notifications that a handler gets and gives. */
@@ -37,6 +38,9 @@ export class HandlerHints implements Service {
         if (name === config.serverName) this.#listeners.stopRequests();
       }),
       database.listen(channels.freeSlots, () => this.#listeners.freeSlots()),
+      database.listen(channels.handlersChanged, (name) => {
+        if (mine.has(name)) this.#listeners.handlersChanged();
+      }),
     ]);
   }
 

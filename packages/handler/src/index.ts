@@ -35,3 +35,9 @@ export { LocalRunner, type LocalRunnerOptions } from "./runners/local/local-runn
 export type { PreparedRun, RecoveredRun, RunEnd, Runner } from "./runners/runner.ts";
 export { Maintenance, maintenanceTasks } from "./maintenance/maintenance.ts";
 export type { MaintenanceTask } from "./maintenance/maintenance-task.ts";
+export { answers, knownHandler } from "./operations/known-handler.ts";
+export { drain, resume, type HandlerOperation } from "./operations/drain.ts";
+export { OperationRefused } from "./operations/operation-refused.ts";
+export { reassign, type ReassignOperation, type ReassignResult } from "./operations/reassign.ts";
+export { remainingWork, type ExpectedJob, type RemainingWork } from "./operations/remaining-work.ts";
+export { remove } from "./operations/remove.ts";

@@ -1,10 +1,14 @@
 import { Loop, type Destination, type GalaxyConfig, type Logger, type Service } from "@galaxy-jobs/runtime";
 import {
   assignJobIfUnassigned,
+  channels,
   jobsToStop,
+  notify,
   offerUnassignedJobs,
   pauseJobIfClaimed,
+  releaseJobsIfDrained,
   requeueJobIfNotStarted,
+  takeHandedJobs,
   type Database,
   type JobRow,
 } from "@galaxy-jobs/shared-db";
@@ -33,7 +37,8 @@ import { run } from "./stages/run.ts";
 import { runnerOf } from "./stages/runner-of.ts";
 import { sendOn } from "./stages/send-on.ts";
 import { stop } from "./stages/stop.ts";
-import { TakeOver } from "./take-over.ts";
+import { StopRequests } from "./stop-requests.ts";
+import { adopterOf, TakeOver } from "./take-over.ts";
 
 /** A message to a mule may take so long before its job is offered to all, seconds. */
 const messageAge = 5;
@@ -67,6 +72,7 @@ export class JobHandler implements Service {
   readonly events = new JobEvents();
   readonly #options: JobHandlerOptions;
   readonly #inHand: JobsInHand;
+  readonly #stopRequests = new StopRequests(this.events);
   /** Nothing new is begun. */
   readonly #stopping = new AbortController();
   /** What runs is left. */
@@ -74,6 +80,7 @@ export class JobHandler implements Service {
   readonly #loops: Loop[];
   readonly #claims: Loop;
   readonly #stops: Loop;
+  readonly #offers: Loop;
   readonly #limits: Loop;
   readonly #limited: boolean;
   #lease: Lease | undefined;
@@ -91,9 +98,9 @@ export class JobHandler implements Service {
     const onError = (at: string) => (error: unknown) => this.events.emit("trouble", { at, error });
     this.#claims = new Loop({ name: "claims", work: () => this.#claimRound(), onError: onError("claim") });
     this.#stops = new Loop({ name: "stops", work: () => this.#stopRound(), onError: onError("stop") });
-    const offers = new Loop({ name: "offers", work: () => this.#offerRound(), onError: onError("offer") });
+    this.#offers = new Loop({ name: "offers", work: () => this.#offerRound(), onError: onError("offer") });
     this.#limits = new Loop({ name: "limits", work: () => this.#limitRound(), onError: onError("monitor") });
-    this.#loops = [offers, this.#claims];
+    this.#loops = [this.#offers, this.#claims];
     this.#inHand = new JobsInHand({
       onTrouble: (hand, error) => this.#onTrouble(hand, error),
       onLeft: ({ id }) => {
@@ -122,6 +129,11 @@ export class JobHandler implements Service {
       newJobs: () => this.#claims.wake(),
       stopRequests: () => this.#stops.wake(),
       freeSlots: () => this.#gate?.wake(),
+      handlersChanged: () => {
+        this.#gate?.recheck();
+        this.#offers.wake();
+        this.#claims.wake();
+      },
     });
     this.#monitor = new RunMonitor(context);
     this.events.emit("registered", { incarnation: context.incarnationId, tags });
@@ -149,6 +161,7 @@ export class JobHandler implements Service {
     const context = this.#context;
     await context?.mapper.close();
     await this.#inHand.settled();
+    await this.#stopRequests.settled();
     for (const runner of context?.runners.values() ?? []) await runner.close();
     await context?.sandbox.close();
     if (context !== undefined && this.#lease?.fenced === false) await leave(context);
@@ -169,18 +182,20 @@ export class JobHandler implements Service {
 
   /**
    * A job was given to this handler by a message, or in memory, where its row names the handler already.
-   * @returns whether it is this handler's; a database that is away is waited for
+   * A drained handler offers it to the others of its tag.
+   * @returns whether somebody has it now who had not; a database that is away is waited for
    */
   async take(jobId: number): Promise<boolean> {
     const { database, config } = this.#options;
     try {
       const context = this.#context;
       if (context === undefined) return false;
-      const mine = await context.untilWritten("take", jobId, () =>
+      const owner = await context.untilWritten("take", jobId, () =>
         assignJobIfUnassigned(database, jobId, config.serverName),
       );
       this.#claims.wake();
-      return mine;
+      if (owner !== undefined && owner !== config.serverName) await notify(database, channels.newJobs, owner);
+      return owner !== undefined;
     } catch (error) {
       this.events.emit("trouble", { at: "take", job: jobId, error });
       return false;
@@ -205,9 +220,19 @@ export class JobHandler implements Service {
     return jobs.length < free ? pause : 0;
   }
 
+  /** Jobs that change hands by other ways than a claim: lost messages, a drain, a hand-over. */
   async #offerRound(): Promise<number> {
-    const { database, tags } = this.#context!;
+    const context = this.#context!;
+    const { config, database, incarnationId, tags } = context;
+    await context.lease.whenHeld();
     if (tags.length > 0 && (await offerUnassignedJobs(database, tags, messageAge)) > 0) this.#claims.wake();
+    const released = await releaseJobsIfDrained(database, { incarnationId, serverName: config.serverName });
+    if (released.jobs > 0) {
+      this.events.emit("released", { jobs: released.jobs });
+      this.#gate!.recheck();
+    }
+    for (const name of released.names) await notify(database, channels.newJobs, name);
+    for (const job of await takeHandedJobs(database, adopterOf(context))) this.#takeAdopted(context, job);
     return messageAge * 1000;
   }
 
@@ -220,7 +245,8 @@ export class JobHandler implements Service {
       this.#gate!.remove(id);
       // With nothing started the pipeline meets the request at its next write.
       if (hand?.run === undefined || hand.job.fence !== fence) continue;
-      await runnerOf(context, hand.run.destination.runner).stop(hand.run);
+      const { run: started } = hand;
+      this.#stopRequests.begin(id, () => runnerOf(context, started.destination.runner).stop(started));
     }
     return stopPoll;
   }
@@ -386,7 +412,9 @@ export class JobHandler implements Service {
       jobsToStop(context.database, context.incarnationId),
     );
     const mine = requests.some(({ id, fence }) => id === hand.job.id && fence === hand.job.fence);
-    if (mine) await stop(context, context.database, hand.job, hand.run);
+    if (!mine) return;
+    const carryOut = () => stop(context, context.database, hand.job, hand.run);
+    await this.#stopRequests.carryOut(hand.job.id, carryOut, this.#leaving.signal);
   }
 
   /** A handler that stops does not start what it has prepared. */

@@ -10,7 +10,7 @@ export interface MuleChannel {
 
 /**
  * Makes a handler take the jobs that messages give it (galaxy.md 1.7). A message is acknowledged when the job's row names this
- * handler, so a message that it could not serve goes to another mule when this one ends.
+ * handler (or, if it is drained, its tag), so a message that it could not serve goes to another mule when this one ends.
  */
 export function takeMessages(channel: MuleChannel, handler: JobHandler, logger: Logger): void {
   channel.on("message", (envelope) => {

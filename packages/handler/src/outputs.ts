@@ -65,7 +65,10 @@ async function moveFile(source: string, target: string): Promise<void> {
   try {
     await rename(source, target);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EXDEV") throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    // Another handler took the job over at its very end, and has moved the file.
+    if (code === "ENOENT" && (await lstat(target).catch(() => undefined))?.isFile() === true) return;
+    if (code !== "EXDEV") throw error;
     const copy = `${target}.new`;
     await copyFile(source, copy);
     await rename(copy, target);

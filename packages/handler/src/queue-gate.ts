@@ -2,23 +2,26 @@ import { Loop, type Destination, type Service } from "@galaxy-jobs/runtime";
 import {
   explainWaitIfClaimed,
   inDispatchOrder,
-  jobsWithLostInputs,
   readJobLock,
+  recheckWaitingJobs,
   type JobRow,
 } from "@galaxy-jobs/shared-db";
 import type { HandlerContext } from "./handler-context.ts";
 import { queue, type QueueCandidate } from "./stages/queue.ts";
 
-/** `again`: look at the job's tool, inputs and destination anew. */
-export type GateAnswer = "queued" | "lost" | "again" | "stopped";
+/**
+ * `again`: look at the job's tool, inputs and destination anew. `lost`: its end was asked for, or it is somebody else's.
+ * `given-back`: it is known to be somebody else's, and there is nothing to do.
+ */
+export type GateAnswer = "queued" | "lost" | "again" | "given-back" | "stopped";
 
 /** A rule that decides for longer counts as slow, ms. */
 const slowDecision = 500;
 /** The jobs of a tool are left to others for so long after one had to be given back, ms. */
 const avoidance = 10_000;
 
-/** A waiting job's inputs are looked at again after so long, ms. */
-const inputsInterval = 5_000;
+/** A waiting job is looked at again after so long, ms: is it still this handler's, are its inputs there? */
+const recheckInterval = 5_000;
 
 interface Waiting {
   readonly job: JobRow;
@@ -26,7 +29,7 @@ interface Waiting {
   readonly destination: Destination | undefined;
   readonly destinationReason: string | undefined;
   readonly since: number;
-  inputsSeen: number;
+  seen: number;
   /** Why it waits; undefined before the first look. */
   reason: string | undefined;
   /** As last written to its row. */
@@ -70,6 +73,12 @@ export class QueueGate implements Service {
   /** Something may have become free. */
   wake(): void {
     if (this.#waiting.size > 0) this.#loop.wake();
+  }
+
+  /** Jobs may have been given away: all that wait are looked at again at once. */
+  recheck(): void {
+    for (const waiting of this.#waiting.values()) waiting.seen = Number.NEGATIVE_INFINITY;
+    this.wake();
   }
 
   /** Waits until the job is queued; it then holds a worker of its runner until `leave`. */
@@ -151,13 +160,15 @@ export class QueueGate implements Service {
     job: JobRow,
     what: Pick<Waiting, "destination" | "destinationReason" | "reason">,
   ): Promise<GateAnswer> {
+    // It was given back and claimed again, before the earlier claim was looked at.
+    this.#answer(job.id, "given-back");
     return new Promise((answer) => {
       const since = performance.now();
       this.#waiting.set(job.id, {
         job,
         ...what,
         since,
-        inputsSeen: since,
+        seen: since,
         written: job.waitReason ?? undefined,
         refusedBy: undefined,
         answer,
@@ -174,11 +185,11 @@ export class QueueGate implements Service {
     for (const [id, { destination, since }] of this.#waiting) {
       if (destination === undefined && now - since >= pause) this.#answer(id, "again");
     }
+    await this.#recheck(now);
     if (await readJobLock(this.#context.database)) {
       for (const waiting of this.#waiting.values())
         waiting.reason = "an administrator has locked the start of jobs (job lock)";
     } else {
-      await this.#recheckInputs(now);
       await this.#queue();
     }
     await this.#explain();
@@ -208,16 +219,16 @@ export class QueueGate implements Service {
     }
   }
 
-  /** A job that waited for long must not start with an input that was deleted meanwhile. */
-  async #recheckInputs(now: number): Promise<void> {
-    const due = [...this.#waiting.values()].filter(({ inputsSeen }) => now - inputsSeen >= inputsInterval);
+  /** A job that waited for long may have been given away, and must not start with an input that was deleted meanwhile. */
+  async #recheck(now: number): Promise<void> {
+    const due = [...this.#waiting.values()].filter(({ seen }) => now - seen >= recheckInterval);
     if (due.length === 0) return;
-    for (const waiting of due) waiting.inputsSeen = now;
-    const lost = await jobsWithLostInputs(
-      this.#context.database,
-      due.map(({ job }) => job.id),
-    );
-    for (const id of lost) this.#answer(id, "again");
+    for (const waiting of due) waiting.seen = now;
+    const jobs = due.map(({ job }) => ({ id: job.id, fence: job.fence }));
+    for (const { id, found } of await recheckWaitingJobs(this.#context.database, jobs)) {
+      if (found === "gone") this.#answer(id, "given-back");
+      else this.#answer(id, found === "asked" ? "lost" : "again");
+    }
   }
 
   async #explain(): Promise<void> {

@@ -8,6 +8,7 @@ import {
   notify,
   settleIncarnations,
   watchIncarnations,
+  type Adopter,
   type JobRow,
 } from "@galaxy-jobs/shared-db";
 import { atStep } from "./fault-points.ts";
@@ -83,19 +84,7 @@ export class TakeOver implements Service {
     const { config, database, fault, incarnationId, runDirectoryId, runners, tags } = this.#context;
     if (!config.enableJobRecovery) return 0;
     const jobs = await atStep(fault, "adopt", () =>
-      adoptJobs(database, {
-        incarnationId,
-        serverName: config.serverName,
-        hostname: hostname(),
-        bootId: bootId(),
-        runDirectoryId,
-        tags,
-        runners: [...runners.keys()],
-        clusterRunners: [...runners.values()]
-          .filter(({ reach }) => reach === "cluster")
-          .map(({ name }) => name),
-        limit: adoptionBatch,
-      }),
+      adoptJobs(database, adopterOf(this.#context)),
     );
     for (const job of jobs) this.#adopted(job);
     if (jobs.length < adoptionBatch) await settleIncarnations(database);
@@ -109,4 +98,21 @@ export class TakeOver implements Service {
       await notify(database, channels.newJobs, name);
     }
   }
+}
+
+/** Who a handler is to the statements that take over jobs under way. */
+export function adopterOf(context: HandlerContext): Adopter {
+  const { config, incarnationId, runDirectoryId, runners, tags } = context;
+  const cluster = [...runners.values()].filter(({ reach }) => reach === "cluster");
+  return {
+    incarnationId,
+    serverName: config.serverName,
+    hostname: hostname(),
+    bootId: bootId(),
+    runDirectoryId,
+    tags,
+    runners: [...runners.keys()],
+    clusterRunners: cluster.map(({ name }) => name),
+    limit: adoptionBatch,
+  };
 }

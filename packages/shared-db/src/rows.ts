@@ -40,6 +40,7 @@ export interface JobRow {
   readonly waitReasonTime: Date | null;
   readonly resubmitAfter: Date | null;
   readonly wantedDestination: string | null;
+  readonly handedTo: string | null;
   readonly startTime: Date | null;
   readonly endTime: Date | null;
   readonly exitCode: number | null;

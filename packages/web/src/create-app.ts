@@ -9,9 +9,11 @@ import { ApiError, codes } from "./api-error.ts";
 import { ApiRoutes } from "./api-routes.ts";
 import { refuseForeignPages } from "./authenticate.ts";
 import { limitRequests, limitWrongKeys } from "./limit-requests.ts";
+import { administrationRoutes } from "./routes/administration.ts";
 import { apiDocsRoutes } from "./routes/api-docs.ts";
 import { datasetRoutes } from "./routes/datasets.ts";
 import { eventRoutes } from "./routes/events.ts";
+import { handlerRoutes } from "./routes/handlers.ts";
 import { historyRoutes } from "./routes/histories.ts";
 import { jobControlRoutes } from "./routes/job-control.ts";
 import { healthRoutes } from "./routes/health.ts";
@@ -61,6 +63,8 @@ export function createApp(context: WebContext): Express {
     historyRoutes,
     userRoutes,
     eventRoutes,
+    handlerRoutes,
+    administrationRoutes,
     healthRoutes,
     serviceRoutes,
     apiDocsRoutes,

@@ -20,7 +20,7 @@ export interface RawAnswer {
   readonly description: string;
 }
 
-export type Tag = "jobs" | "tools" | "datasets" | "histories" | "users" | "service";
+export type Tag = "jobs" | "tools" | "datasets" | "histories" | "users" | "administration" | "service";
 export type Method = "get" | "post" | "put" | "delete";
 
 /** What one call takes and gives: it is validated by this, and the OpenAPI document is made of it. */

@@ -9,9 +9,11 @@ import {
   jobStates,
   loadIdEncoder,
   notify,
+  recordOperatorAction,
   requestJobDeletion,
   type Database,
 } from "@galaxy-jobs/shared-db";
+import { operator } from "../operator.ts";
 import { cell, printRows } from "../output.ts";
 import { withDatabase, type CommonArguments } from "../session.ts";
 
@@ -110,6 +112,8 @@ async function deleteJob(args: JobArguments): Promise<void> {
   await withDatabase(args, async (database, config) => {
     const id = await jobId(database, config.idSecret, args.id);
     const result = await requestJobDeletion(database, id, "Job was cancelled by an administrator.");
+    if (result.outcome === "deleted" || result.outcome === "deleting")
+      await recordOperatorAction(database, { actor: operator(), action: "cancel", jobId: id });
     switch (result.outcome) {
       case "unknown":
         throw new Error(`there is no job ${args.id}`);

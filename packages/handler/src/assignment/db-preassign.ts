@@ -4,7 +4,7 @@ import { defaultTag, type AssignmentMethod } from "./assignment.ts";
 /**
  * One of the tag's handlers at random, chosen when the job is created (galaxy.md 2.3). Those of job_conf count and those that
  * have attached themselves to the tag's pool. Galaxy cannot tell dead handlers from live ones here; we choose among the live
- * as long as there is one.
+ * that are not drained as long as there is one.
  */
 export const dbPreassign: AssignmentMethod = {
   name: "db-preassign",

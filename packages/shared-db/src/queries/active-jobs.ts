@@ -40,15 +40,3 @@ export async function totalRunSeconds(sql: Sql, userId: number, windowDays: numb
     where user_id = ${userId} and state = 'ok' and end_time > now() - make_interval(days => ${windowDays})`;
   return row!.seconds;
 }
-
-/** Of some claimed jobs those with an input that cannot be read any more. */
-export async function jobsWithLostInputs(sql: Sql, jobIds: readonly number[]): Promise<number[]> {
-  const rows = await sql<{ jobId: number }[]>`
-    select distinct i.job_id from job_to_input_dataset i
-    join history_dataset_association a on a.id = i.dataset_id
-    join dataset d on d.id = a.dataset_id
-    join dataset_state s on s.dataset_id = d.id
-    where i.job_id = any(${sql.array([...jobIds], bigintOid)})
-      and (a.deleted or d.deleted or d.purged or s.state not in ('ok', 'empty'))`;
-  return rows.map(({ jobId }) => jobId);
-}

@@ -20,7 +20,7 @@ export interface Adopter {
  * Takes over jobs that ended incarnations left under way, oldest first, and stop requests not carried out (galaxy.md 4.13; the
  * neighbours are ours): those with processes of one machine on that machine only, those of a cluster in the same pool, both
  * only by somebody who sees the same run directories; what has no run is for anybody. The fence grows, so a late write of the
- * earlier process changes nothing; `runFence` still names the run directory. A job that was queued when its handler died is
+ * earlier process changes nothing; a drained handler takes only what it had itself; `runFence` still names the run directory. A job that was queued when its handler died is
  * counted, since it may be what killed it.
  */
 export async function adoptJobs(sql: Sql, adopter: Adopter): Promise<JobRow[]> {
@@ -33,6 +33,7 @@ export async function adoptJobs(sql: Sql, adopter: Adopter): Promise<JobRow[]> {
       from job j join handler_incarnation h on h.id = j.incarnation_id
       where h.settled_time is null and h.end_time is not null and exists (select from me)
         and j.state in ('new', 'resubmitted', 'queued', 'running', 'deleting', 'stopping')
+        and (h.server_name = ${serverName} or not exists (select from handler_drain d where d.server_name = ${serverName}))
         and (
           j.run_fence is null or j.state in ('new', 'resubmitted')
           or (h.run_directory_id in ('', ${runDirectoryId}) and (
@@ -44,7 +45,7 @@ export async function adoptJobs(sql: Sql, adopter: Adopter): Promise<JobRow[]> {
       order by j.id limit ${adopter.limit}
       for update of j skip locked
     )
-    update job set incarnation_id = ${incarnationId}, handler = ${serverName}, fence = fence + 1, update_time = now(),
+    update job set incarnation_id = ${incarnationId}, handler = ${serverName}, handed_to = null, fence = fence + 1, update_time = now(),
       handler_deaths = handler_deaths + (state = 'queued' and left_behind.lost)::int
     from left_behind where job.id = left_behind.id
     returning job.*`;

@@ -21,6 +21,7 @@ export async function browseJobs(
     readonly states?: readonly string[];
     readonly toolId?: string;
     readonly handler?: string;
+    readonly userId?: number;
     readonly limit: number;
   },
 ): Promise<JobListing[]> {
@@ -31,6 +32,7 @@ export async function browseJobs(
     where ${filter.states === undefined ? sql`true` : sql`job.state = any(${sql.array([...filter.states])})`}
       and ${filter.toolId === undefined ? sql`true` : sql`job.tool_id = ${filter.toolId}`}
       and ${filter.handler === undefined ? sql`true` : sql`job.handler = ${filter.handler}`}
+      and ${filter.userId === undefined ? sql`true` : sql`job.user_id = ${filter.userId}`}
     order by job.id desc
     limit ${filter.limit}`;
 }
@@ -59,6 +61,8 @@ export interface PoolRow {
   readonly jobsWaiting: number;
   /** Names of its live handlers. */
   readonly handlers: readonly string[];
+  /** Those of them that are drained. */
+  readonly drained: readonly string[];
 }
 
 /** The pools that have handlers or jobs: a tag with jobs and no handler is in trouble. */
@@ -70,7 +74,9 @@ export async function listPools(sql: Sql): Promise<PoolRow[]> {
       select handler as tag, count(*)::int as jobs from job where state = 'new' and incarnation_id is null group by handler
     )
     select coalesce(served.tag, waiting.tag) as tag, coalesce(max(waiting.jobs), 0) as jobs_waiting,
-      coalesce(array_agg(served.server_name order by served.server_name) filter (where served.server_name is not null), '{}') as handlers
+      coalesce(array_agg(served.server_name order by served.server_name) filter (where served.server_name is not null), '{}') as handlers,
+      coalesce(array_agg(served.server_name order by served.server_name)
+        filter (where served.server_name in (select server_name from handler_drain)), '{}') as drained
     from served full join waiting on waiting.tag = served.tag
     group by 1 order by 1`;
 }

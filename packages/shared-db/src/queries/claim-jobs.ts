@@ -21,7 +21,7 @@ export interface ClaimRequest {
  * over, without a look at the ready window (galaxy.md 3.8), then new ones, oldest first
  * (galaxy.md 2.4; the stamp of incarnation and fence is ours, DESIGN.md promise 1). Rows that another handler is taking at
  * the moment are passed over, so any number of handlers share a pool without waiting for each other. Nothing is taken while
- * the job lock is on, nor by an incarnation that somebody has ended: the lock on its row makes a take-over wait for this
+ * the job lock is on, nor by a drained handler, nor by an incarnation that somebody has ended: the lock on its row makes a take-over wait for this
  * statement, and this statement see a take-over. Of the jobs whose handler died before, one at most is taken.
  */
 export function claimJobsSkippingLocked(sql: Sql, request: ClaimRequest): Promise<JobRow[]> {
@@ -48,6 +48,7 @@ async function claimJobs(sql: Sql, request: ClaimRequest, locking: ReturnType<Sq
   const unclaimed = sql`
     incarnation_id is null and handler = any(${names}) and exists (select from me)
     and not exists (select from instance_setting where name = 'job_lock' and value = 'true')
+    and not exists (select from handler_drain where server_name = ${request.serverName})
     and (handler_deaths = 0 ${suspect})
     ${exceptTools.length === 0 ? sql`` : sql`and tool_id <> all(${sql.array([...exceptTools])})`}`;
   const rows = await sql<JobRow[]>`

@@ -9,6 +9,9 @@ export interface ServingHandler {
   /** Its last sign of life. */
   readonly seen: Date;
   readonly jobsInHand: number;
+  /** Null when it takes jobs. */
+  readonly drainTime: Date | null;
+  readonly drainedBy: string | null;
 }
 
 /** The handlers that take what is assigned to `name`: the handler of that name, and those with that tag; live ones first. */
@@ -17,8 +20,9 @@ export async function handlersServing(sql: Sql, name: string): Promise<ServingHa
     select distinct on (h.server_name) h.server_name, coalesce(h.end_time, h.heartbeat_time) as seen,
       h.end_time is null and h.heartbeat_time > now() - make_interval(secs => h.lease_seconds) as live,
       (select count(*)::int from job where job.incarnation_id = h.id
-        and job.state in ('new', 'queued', 'running', 'deleting', 'stopping', 'resubmitted')) as jobs_in_hand
-    from handler_incarnation h
+        and job.state in ('new', 'queued', 'running', 'deleting', 'stopping', 'resubmitted')) as jobs_in_hand,
+      d.drain_time, d.requested_by as drained_by
+    from handler_incarnation h left join handler_drain d on d.server_name = h.server_name
     where h.server_name = ${name} or ${name} = any(h.tags)
     order by h.server_name, (h.end_time is null) desc, h.id desc`;
 }

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { explainJob } from "@galaxy-jobs/handler";
-import { readJobLock, writeJobLock } from "@galaxy-jobs/shared-db";
+import { readJobLock, recordOperatorAction, writeJobLock } from "@galaxy-jobs/shared-db";
+import { actorOf } from "../actor-of.ts";
 import type { ApiRoutes } from "../api-routes.ts";
 import { jobId, ownedJob } from "../owned.ts";
 import { time } from "../represent.ts";
@@ -44,8 +45,12 @@ export function jobControlRoutes(api: ApiRoutes, context: WebContext): void {
       body: lock,
       answer: lock,
     },
-    async ({ body }) => {
+    async ({ body, caller }) => {
       await writeJobLock(database, body.active);
+      await recordOperatorAction(database, {
+        actor: actorOf(caller),
+        action: body.active ? "lock" : "unlock",
+      });
       context.logger.info("job.lock", { active: body.active });
       return body;
     },

@@ -4,9 +4,11 @@ import {
   jobOutputs,
   jobStates,
   listJobs,
+  recordOperatorAction,
   resumeJobIfPaused,
   type ListedJob,
 } from "@galaxy-jobs/shared-db";
+import { actorOf } from "../actor-of.ts";
 import { ApiError, codes } from "../api-error.ts";
 import type { ApiRoutes } from "../api-routes.ts";
 import { endJob } from "../end-job.ts";
@@ -115,7 +117,10 @@ export function jobRoutes(api: ApiRoutes, context: WebContext): void {
       const job = await ownedJob(context, caller, params.id);
       if (message !== undefined && !caller.isAdmin)
         throw new ApiError(codes.adminOnly, "message: only administrators can give one");
-      return endJob(context, job.id, message);
+      const asked = await endJob(context, job.id, message);
+      if (asked && job.userId !== (caller.user?.id ?? null))
+        await recordOperatorAction(database, { actor: actorOf(caller), action: "cancel", jobId: job.id });
+      return asked;
     },
   );
 

@@ -1,8 +1,5 @@
 import { z } from "zod";
-import { listHandlers, listPools } from "@galaxy-jobs/shared-db";
 import type { ApiRoutes } from "../api-routes.ts";
-import { time } from "../represent.ts";
-import { time as timeAnswer } from "../schemas/fields.ts";
 import type { WebContext } from "../web-context.ts";
 
 /** The release of Galaxy whose API this speaks. */
@@ -11,23 +8,8 @@ const galaxyMajor = "25.0";
 /** Prometheus' text format. */
 const metricsContentType = "text/plain; version=0.0.4; charset=utf-8";
 
-const handlerAnswer = z
-  .strictObject({
-    server_name: z.string(),
-    hostname: z.string(),
-    pid: z.int(),
-    tags: z.array(z.string()),
-    version: z.string(),
-    start_time: timeAnswer,
-    heartbeat_time: timeAnswer,
-    heartbeat_age: z.number().meta({ description: "Seconds." }),
-    jobs: z.strictObject({ claimed: z.int(), queued: z.int(), running: z.int() }),
-  })
-  .meta({ id: "Handler" });
-
-/** What monitoring and administrators ask: versions, metrics, handlers and pools. */
+/** What monitoring and clients ask: versions, configuration and metrics. */
 export function serviceRoutes(api: ApiRoutes, context: WebContext): void {
-  const { database } = context;
 
   api.get(
     "/api/version",
@@ -81,55 +63,5 @@ export function serviceRoutes(api: ApiRoutes, context: WebContext): void {
       const text = await context.metrics();
       response.type(metricsContentType).send(text);
     },
-  );
-
-  api.get(
-    "/api/handlers",
-    {
-      tag: "service",
-      summary: "The live handlers and what they have in hand",
-      access: "admin",
-      answer: z.array(handlerAnswer),
-    },
-    async () =>
-      (await listHandlers(database)).map((handler) => ({
-        server_name: handler.serverName,
-        hostname: handler.hostname,
-        pid: handler.pid,
-        tags: [...handler.tags],
-        version: handler.version,
-        start_time: time(handler.startTime),
-        heartbeat_time: time(handler.heartbeatTime),
-        heartbeat_age: handler.heartbeatAge,
-        jobs: {
-          claimed: handler.jobsClaimed,
-          queued: handler.jobsQueued,
-          running: handler.jobsRunning,
-        },
-      })),
-  );
-
-  api.get(
-    "/api/pools",
-    {
-      tag: "service",
-      summary: "The pools with handlers or waiting jobs",
-      access: "admin",
-      answer: z.array(
-        z
-          .strictObject({
-            tag: z.string().nullable().meta({ description: "null: a message gives the job to a mule." }),
-            jobs_waiting: z.int(),
-            handlers: z.array(z.string()),
-          })
-          .meta({ id: "Pool" }),
-      ),
-    },
-    async () =>
-      (await listPools(database)).map(({ tag, jobsWaiting, handlers }) => ({
-        tag,
-        jobs_waiting: jobsWaiting,
-        handlers: [...handlers],
-      })),
   );
 }
