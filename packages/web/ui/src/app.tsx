@@ -6,6 +6,7 @@ import { ErrorBoundary } from "./shell/error-boundary.tsx";
 import { Header } from "./shell/header.tsx";
 import { Problem } from "./shell/problem.tsx";
 import { SignIn } from "./shell/sign-in.tsx";
+import { AdminPage } from "./admin/admin-page.tsx";
 import { DatasetsPage } from "./data/datasets-page.tsx";
 import { UploadPage } from "./data/upload-page.tsx";
 import { JobPage } from "./jobs/job-page.tsx";
@@ -73,6 +74,7 @@ function routed(path: string) {
     if (first === "upload" && !id) return <UploadPage />;
     if (first === "jobs") return id ? <JobPage id={id} /> : <JobsPage />;
     if (first === "datasets" && !id) return <DatasetsPage />;
+    if (first === "admin" && !id) return <AdminPage />;
   }
   return (
     <div class="page narrow">

@@ -12,6 +12,7 @@ const LINKS = [
   { href: "/jobs", words: "Jobs", covers: /^\/jobs/ },
   { href: "/datasets", words: "Datasets", covers: /^\/(datasets|upload)/ },
 ];
+const ADMIN_LINK = { href: "/admin", words: "Administration", covers: /^\/admin/ };
 
 export function Header() {
   const path = place.value.path;
@@ -23,7 +24,7 @@ export function Header() {
       </a>
       {user.value && !signInNeeded.value ? (
         <nav class="nav" aria-label="Pages">
-          {LINKS.map((link) => (
+          {(user.value.is_admin === true ? [...LINKS, ADMIN_LINK] : LINKS).map((link) => (
             <a key={link.href} href={link.href} aria-current={link.covers.test(path) ? "page" : undefined}>
               {link.words}
             </a>
