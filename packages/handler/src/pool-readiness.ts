@@ -3,6 +3,7 @@ import { listHandlers, type Database } from "@galaxy-jobs/shared-db";
 import { HandlerAssignmentError, type HandlerAssigner } from "./assignment/assign-handler.ts";
 import { HandlerMap } from "./assignment/handler-map.ts";
 import { poolOfTag } from "./assignment/process-role.ts";
+import { answers } from "./operations/known-handler.ts";
 import { findToolMapping, type MappedTool } from "./tool-mapping.ts";
 
 /** A handler or pool that tools are mapped to, and whether jobs that go there now would be taken. */
@@ -27,10 +28,9 @@ export async function poolReadiness(
   assigner: HandlerAssigner,
   tools: readonly MappedTool[],
 ): Promise<PoolReadiness[]> {
-  const live = (await listHandlers(database)).filter(
-    ({ heartbeatAge, leaseSeconds }) => heartbeatAge <= leaseSeconds,
-  );
-  const answers = (name: string) =>
+  // A drained one counts: its jobs wait because an administrator wants it so.
+  const live = (await listHandlers(database)).filter(answers);
+  const isServed = (name: string) =>
     live.some(({ serverName, tags }) => serverName === name || tags.includes(name));
   const named = new HandlerMap(config.jobs);
   const targets = new Map<string | undefined, MappedTool[]>();
@@ -48,7 +48,7 @@ export async function poolReadiness(
       if (handler === null) continue;
       const isName = named.hasId(handler) || live.some(({ serverName }) => serverName === handler);
       const name = isName ? handler : poolOfTag(handler);
-      if (answers(handler)) found.push({ name, tools: count, ready: true });
+      if (isServed(handler)) found.push({ name, tools: count, ready: true });
       else
         found.push({
           name,

@@ -14,7 +14,7 @@ import type { WebContext } from "../web-context.ts";
 
 const tag = "administration";
 const access = "admin";
-const limit = wholeNumber({ min: 1, max: 500 }).default(50);
+const limit = wholeNumber(50, { min: 1, max: 500 });
 
 /** What the administrator's page shows beside the handlers. */
 export function administrationRoutes(api: ApiRoutes, context: WebContext): void {
@@ -70,7 +70,10 @@ export function administrationRoutes(api: ApiRoutes, context: WebContext): void 
       answer: z.array(maintenanceRun),
     },
     async ({ query: { task, limit: most } }) => {
-      const runs = await listMaintenanceRuns(database, { limit: most, ...(task === undefined ? {} : { task }) });
+      const runs = await listMaintenanceRuns(database, {
+        limit: most,
+        ...(task === undefined ? {} : { task }),
+      });
       return runs.map((run) => ({
         task: run.task,
         server_name: run.serverName,

@@ -62,7 +62,14 @@ export function handlerRoutes(api: ApiRoutes, context: WebContext): void {
 
   api.get(
     "/api/handlers/{name}",
-    { tag, summary: "What a handler still has to do", access, params, answer: handlerWithJobs, statuses: unknown },
+    {
+      tag,
+      summary: "What a handler still has to do",
+      access,
+      params,
+      answer: handlerWithJobs,
+      statuses: unknown,
+    },
     async ({ params: { name } }) => {
       const handler = await refusing(() => knownHandler(database, config, name));
       const { jobs, emptyIn, truncated, unknown: unknownJobs, stuck } = await remainingWork(database, name);

@@ -10,7 +10,6 @@ const metricsContentType = "text/plain; version=0.0.4; charset=utf-8";
 
 /** What monitoring and clients ask: versions, configuration and metrics. */
 export function serviceRoutes(api: ApiRoutes, context: WebContext): void {
-
   api.get(
     "/api/version",
     {

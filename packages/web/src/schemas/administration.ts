@@ -48,7 +48,9 @@ export const handlerWithJobs = handlerAnswer
     ),
     remaining_truncated: z.boolean(),
     estimate: z.strictObject({
-      empty_in: seconds.meta({ description: "Seconds until it is usually empty; null when nothing is known." }),
+      empty_in: seconds.meta({
+        description: "Seconds until it is usually empty; null when nothing is known.",
+      }),
       unknown: z.int().meta({ description: "Jobs under way of unknown length." }),
       stuck: z.int().meta({ description: "Jobs that wait for it alone." }),
     }),
