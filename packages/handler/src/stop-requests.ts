@@ -5,7 +5,7 @@ import type { JobEvents } from "./job-events.ts";
 const mostAtOnce = 50;
 /** First and longest pause before a failed stop is tried again, ms. */
 const firstPause = 500;
-const longestPause = 30_000;
+const longestPause = 10_000;
 
 /**
  * Ends the runs that somebody asked to end, each on its own: one that takes long, or fails again and again, keeps no other

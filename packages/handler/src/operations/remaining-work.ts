@@ -13,8 +13,8 @@ export interface RemainingWork {
   /** There are more than are listed. */
   readonly truncated: boolean;
   /**
-   * Seconds until the jobs under way have ended, by what their tools usually take; 0 when there is none, null when nothing is
-   * known of any.
+   * Seconds until the jobs under way have ended, by what their tools usually take; 0 when it holds no job, null when nothing
+   * is known of any.
    */
   readonly emptyIn: number | null;
   /** Jobs under way of whose end nothing is known: it may take longer. */
@@ -32,13 +32,14 @@ export async function remainingWork(database: Database, serverName: string): Pro
   const usual = await expectedRunSeconds(database, [...new Set(listed.map(({ toolId }) => toolId))]);
   const jobs = listed.map((job) => ({ ...job, remaining: remainingOf(job, usual.get(job.toolId)) }));
   const active = jobs.filter(({ state }) => underWay.has(state));
+  const held = jobs.filter((job) => job.held);
   const known = active.flatMap(({ remaining }) => (remaining === null ? [] : [remaining]));
   return {
     jobs,
     truncated: found.length > most,
-    emptyIn: known.length > 0 ? Math.max(...known) : active.length === 0 ? 0 : null,
+    emptyIn: known.length > 0 ? Math.max(...known) : held.length === 0 ? 0 : null,
     unknown: active.length - known.length,
-    stuck: jobs.filter(({ held }) => !held).length,
+    stuck: jobs.length - held.length,
   };
 }
 

@@ -1,4 +1,4 @@
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { request } from "../api.ts";
 import { ActionButton } from "../jobs/action-button.tsx";
 import { goTo, place, withQuery } from "../router.ts";
@@ -76,6 +76,7 @@ export function AllJobs() {
 
 function TextFilter({ name, words, value }: { name: string; words: string; value: string }) {
   const [typed, setTyped] = useState(value);
+  useEffect(() => setTyped(value), [value]);
   const apply = () => {
     if (typed.trim() !== value) goTo(withQuery({ [name]: typed.trim() }), { replace: true });
   };

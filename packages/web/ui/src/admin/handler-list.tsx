@@ -68,7 +68,6 @@ function HandlerCard({
     await request(`${handlerUrl(name)}/resume`, { method: "PUT" });
     changed();
   };
-  const ended = !handler.live && handler.end_time !== null;
   return (
     <li class="card handler" data-handler={name}>
       <div class="card-head">
@@ -106,9 +105,12 @@ function HandlerCard({
           <DialogButton icon="pause" words="Drain" of={name} open={() => ask("drain")} />
         )}
         <DialogButton icon="again" words="Reassign" of={name} open={() => ask("reassign")} />
-        {ended || !handler.live ? (
+        {!handler.live ? (
           <DialogButton icon="cancel" words="Remove" of={name} open={() => ask("remove")} />
         ) : null}
+        <a class="button small" href={`/admin?handler=${encodeURIComponent(name)}`}>
+          Jobs<span class="visually-hidden"> of {name}</span>
+        </a>
       </div>
     </li>
   );

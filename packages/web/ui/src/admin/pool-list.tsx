@@ -30,7 +30,7 @@ function Takers({ pool }: { pool: Pool }) {
   if (pool.tag === null) return <>on their way</>;
   if (taking.length > 0) return <>{taking.join(", ")}</>;
   return (
-    <span class="badge tone-bad">
+    <span class={`badge tone-${pool.handlers.length === 0 ? "bad" : "held"}`}>
       <Icon name="warning" />
       {pool.handlers.length === 0 ? "no live handler" : "all handlers are drained"}
     </span>

@@ -12,7 +12,7 @@ const LINKS = [
   { href: "/jobs", words: "Jobs", covers: /^\/jobs/ },
   { href: "/datasets", words: "Datasets", covers: /^\/(datasets|upload)/ },
 ];
-const ADMIN_LINK = { href: "/admin", words: "Administration", covers: /^\/admin/ };
+const ADMIN_LINK = { href: "/admin", words: "Admin", covers: /^\/admin/ };
 
 export function Header() {
   const path = place.value.path;
