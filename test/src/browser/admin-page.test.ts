@@ -100,11 +100,11 @@ describe("the administrator's page in a browser", function () {
   it("narrows everybody's jobs by what the address says, and cancels one", async () => {
     await page.getByLabel("State").selectOption("running");
     await page.waitForURL(/state=running/);
-    await page.getByLabel("User").fill("nobody@example.org");
-    await page.getByLabel("User").press("Enter");
+    await page.getByRole("searchbox", { name: "User" }).fill("nobody@example.org");
+    await page.getByRole("searchbox", { name: "User" }).press("Enter");
     await page.getByText("No job fits.").waitFor();
-    await page.getByLabel("User").fill("");
-    await page.getByLabel("User").press("Enter");
+    await page.getByRole("searchbox", { name: "User" }).fill("");
+    await page.getByRole("searchbox", { name: "User" }).press("Enter");
     const cancel = page.getByRole("button", { name: /^Cancel sleep/ }).first();
     const name = (await cancel.innerText()).trim();
     await cancel.click();

@@ -127,6 +127,20 @@ describe("the OpenAPI document", function () {
     await check("get /api/histories/{id}/contents", alice(`/api/histories/${own}/contents`));
     await check("get /api/whoami", alice("/api/whoami"));
     await check("get /api/whoami", shared.nobody("/api/whoami"));
+    const handler = "/api/handlers/handler0";
+    await check("get /api/handlers/{name}", admin(handler));
+    await check("put /api/handlers/{name}/drain", admin(`${handler}/drain`, { method: "PUT" }));
+    await check("put /api/handlers/{name}/resume", admin(`${handler}/resume`, { method: "PUT" }));
+    await check(
+      "post /api/handlers/{name}/reassign",
+      admin(`${handler}/reassign`, { body: { to_pool: "job-handlers" } }),
+    );
+    await shared.galaxy.database
+      .sql`insert into handler_drain (server_name, requested_by) values ('gone', 'tester@example.org')`;
+    await check("delete /api/handlers/{name}", admin("/api/handlers/gone", { method: "DELETE" }));
+    await check("get /api/admin/jobs", admin("/api/admin/jobs"));
+    await check("get /api/admin/maintenance_runs", admin("/api/admin/maintenance_runs"));
+    await check("get /api/admin/actions", admin("/api/admin/actions"));
     await check("get /api/users/current", alice("/api/users/current"));
     await check("get /api/users", admin("/api/users"));
     await check("get /api/users/{id}", admin(`/api/users/${ids.bob}`));

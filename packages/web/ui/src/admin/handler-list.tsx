@@ -17,6 +17,8 @@ export function HandlerList({ pools }: { pools: readonly Pool[] }) {
   const handlers = usePolled(`handlers ${all}`, (signal) =>
     request<Handler[]>(`/api/handlers${all ? "?all=true" : ""}`, { signal }),
   );
+  // The numbers that it shows are those of now.
+  const present = handlers.data?.find(({ server_name: name }) => name === asked?.handler.server_name);
   const done = () => {
     setAsked(undefined);
     handlers.reload();
@@ -48,7 +50,12 @@ export function HandlerList({ pools }: { pools: readonly Pool[] }) {
         ))}
       </ul>
       {asked && Dialog ? (
-        <Dialog handler={asked.handler} handlers={handlers.data ?? []} pools={pools} close={done} />
+        <Dialog
+          handler={present ?? asked.handler}
+          handlers={handlers.data ?? []}
+          pools={pools}
+          close={done}
+        />
       ) : null}
     </section>
   );
