@@ -92,7 +92,7 @@ describe("galaxyctl handlers", function () {
     expect(await refused("reassign", "handler0", "--to-pool", "special")).to.contain(
       "is not a pool of job handlers",
     );
-    expect(await misused("drain", "handler0", "--timeout", "5")).to.contain("wait");
+    expect(await refused("drain", "handler0", "--timeout", "5")).to.contain("--timeout goes with --wait");
     expect(
       JSON.parse(await good("list", "--json")).map(({ drainTime }: { drainTime: unknown }) => drainTime),
     ).to.deep.equal([null, null]);

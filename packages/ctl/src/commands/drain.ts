@@ -53,10 +53,10 @@ export function drainCommands<T extends CommonArguments>(parser: Argv<T>): Argv<
           .option("timeout", {
             type: "number",
             requiresArg: true,
-            implies: "wait",
             describe: `Seconds to wait at most; then the status is ${waitedInVain}`,
           })
-          .check(({ timeout }) => {
+          .check(({ timeout, wait }) => {
+            if (timeout !== undefined && !wait) throw new Error("--timeout goes with --wait");
             if (timeout !== undefined && !(timeout >= 0))
               throw new Error("--timeout: write seconds, such as 600");
             return true;
