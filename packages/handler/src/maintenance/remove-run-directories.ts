@@ -32,7 +32,8 @@ export const removeRunDirectories: MaintenanceTask = {
     for await (const group of inGroups(runDirectories(config.jobWorkingDirectory), batch)) {
       if (stopping.aborted) break;
       for (const { path } of await dispensable(config, database, group)) {
-        if ((await processesOf(path)).length > 0) continue;
+        const tree = { directory: path, groups: [], supervisor: undefined };
+        if ((await processesOf(tree)).length > 0) continue;
         await rm(path, { recursive: true, force: true, maxRetries: 3 });
         directories += 1;
       }
