@@ -350,7 +350,7 @@ export class JobHandler implements Service {
     return answer === "queued" ? { destination } : answer;
   }
 
-  async #park(job: JobRow, reason: string): Promise<"lost" | "again" | "stopped"> {
+  async #park(job: JobRow, reason: string): Promise<"lost" | "again" | "given-back" | "stopped"> {
     const answer = await this.#gate!.park(job, reason);
     return answer === "queued" ? "again" : answer;
   }

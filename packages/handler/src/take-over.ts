@@ -81,11 +81,9 @@ export class TakeOver implements Service {
 
   /** @returns how many */
   async #adopt(): Promise<number> {
-    const { config, database, fault, incarnationId, runDirectoryId, runners, tags } = this.#context;
+    const { config, database, fault } = this.#context;
     if (!config.enableJobRecovery) return 0;
-    const jobs = await atStep(fault, "adopt", () =>
-      adoptJobs(database, adopterOf(this.#context)),
-    );
+    const jobs = await atStep(fault, "adopt", () => adoptJobs(database, adopterOf(this.#context)));
     for (const job of jobs) this.#adopted(job);
     if (jobs.length < adoptionBatch) await settleIncarnations(database);
     return jobs.length;

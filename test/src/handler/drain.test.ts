@@ -170,7 +170,14 @@ describe("a handler that an administrator looks after", function () {
     await site.start("handler0");
     await site.start("handler1");
     await drain(...operate("handler0"));
-    const plain = await submitMany("plain", 8);
+    // One that was chosen for it before, and that it has not taken.
+    const [chosen] = await submitMany("plain", 1);
+    await site.ended([chosen!]);
+    await site.database.sql`
+      update job set state = 'new', handler = 'handler0', assigned_handler = 'handler0', assigned_tag = '_default_',
+        incarnation_id = null, end_time = null where id = ${chosen!}`;
+    await drain(...operate("handler0"));
+    const plain = [chosen!, ...(await submitMany("plain", 8))];
     const ended = await site.ended(plain);
     expect(new Set(ended.map(({ handler }) => handler))).to.deep.equal(new Set(["handler1"]));
     const [bound] = await submitMany("bound", 1);
