@@ -284,7 +284,7 @@ describe("a handler that an administrator looks after", function () {
       await until2("the job to run", async () => (await runningOn("handler0")).length === 1);
       const { sql } = site.database;
       // A taker on another machine cannot see its processes.
-      await sql`update handler_incarnation set hostname = 'elsewhere' where server_name = 'handler0'`;
+      await sql`update handler_incarnation set hostname = 'elsewhere', boot_id = 'another' where server_name = 'handler0'`;
       await resume(...operate("handler1"));
       const result = await reassign(sql, site.config, {
         serverName: "handler0",
