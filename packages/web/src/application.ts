@@ -6,6 +6,7 @@ import {
   handlerTags,
   isWebHandler,
   JobHandler,
+  Maintenance,
   offerResources,
   release,
   type MuleMessages,
@@ -77,7 +78,10 @@ export async function startApplication(
         { awaitsName, onFailure: (error) => context.end(1, error.message) },
       )
     : undefined;
-  if (jobHandler !== undefined) await context.run(jobHandler);
+  if (jobHandler !== undefined) {
+    await context.run(jobHandler);
+    await context.run(new Maintenance({ config, database, logger }));
+  }
   const own = makeMetrics(database);
   const all = metrics?.(own);
   const web: WebContext = {

@@ -163,6 +163,8 @@ describe("maintenance", () => {
         await endedJob(50, "paused"),
         await endedJob(60),
       ];
+      await sql`insert into job_attempt (job_id, run_fence, attempt, handler, end_time, cause)
+        values (${old}, 1, 1, 'handler0', now(), 'unknown_error')`;
       const other = openDatabase(database.address, { applicationName: "test-lock", maxConnections: 1 });
       const config = configure({ GALAXY_CONFIG_OVERRIDE_JOB_RETENTION_DAYS: "30" });
       try {
@@ -177,7 +179,7 @@ describe("maintenance", () => {
       const left = await sql<{ id: number }[]>`
         select id from job where id in (${old}, ${failed}, ${recent}, ${paused}, ${locked}) order by id`;
       expect(left.map(({ id }) => id)).to.deep.equal([recent, paused, locked]);
-      for (const table of ["job_state_history", "job_to_output_dataset"])
+      for (const table of ["job_state_history", "job_attempt", "job_to_output_dataset"])
         expect(
           await sql`select from ${sql(table)} where job_id in (${old}, ${failed})`,
           table,

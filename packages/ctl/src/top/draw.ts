@@ -71,7 +71,7 @@ function drawHandlers({ handlers }: Snapshot): string[] {
       handler.hostname,
       handler.pid,
       handler.tags.join(" "),
-      `${handler.heartbeatAge.toFixed(0)} s`,
+      handler.heartbeatAge === null ? "" : `${handler.heartbeatAge.toFixed(0)} s`,
       handler.jobsClaimed,
       handler.jobsQueued,
       handler.jobsRunning,

@@ -30,6 +30,7 @@ export async function purgeEndedJobs(
     await sql`update dataset set job_id = null where job_id = any(${ids})`;
     await sql`delete from job_to_input_dataset where job_id = any(${ids})`;
     await sql`delete from job_to_output_dataset where job_id = any(${ids})`;
+    await sql`delete from job_attempt where job_id = any(${ids})`;
     await sql`delete from job_state_history where job_id = any(${ids})`;
     await sql`delete from job where id = any(${ids})`;
     return [...rows];
