@@ -3,7 +3,6 @@
 alter table handler_incarnation
   add column lease_seconds double precision not null default 15,
   add column run_directory_id text not null default '',
-  add column drain_time timestamptz,
   add column settled_time timestamptz,
   add constraint handler_incarnation_lease_is_positive check (lease_seconds > 0),
   add constraint handler_incarnation_settled_has_ended check (settled_time is null or end_time is not null);
@@ -11,7 +10,6 @@ comment on column handler_incarnation.lease_seconds is
   'Without a heartbeat for so long, by the database''s clock, anybody may end it and take over its jobs.';
 comment on column handler_incarnation.run_directory_id is
   'Which job_working_directory it sees; who sees another one cannot tell what became of its jobs.';
-comment on column handler_incarnation.drain_time is 'From then on it takes no new jobs.';
 comment on column handler_incarnation.settled_time is 'From then on it holds no job: nobody has to look at it again.';
 
 update handler_incarnation set settled_time = now()
