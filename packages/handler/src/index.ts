@@ -23,6 +23,7 @@ export { hasConcurrencyLimits, LimitBook } from "./limits/limit-book.ts";
 export { jobDirectory, streamFile } from "./job-directory.ts";
 export { JobHandler, type JobHandlerOptions } from "./job-handler.ts";
 export { peek } from "./outputs.ts";
+export { openInstance } from "./open-instance.ts";
 export { offerResources } from "./offer-resources.ts";
 export { readStream, readStreamChunk, storedStreamChunk, type StreamChunk } from "./streams.ts";
 export { poolReadiness, type PoolReadiness } from "./pool-readiness.ts";

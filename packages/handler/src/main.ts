@@ -1,17 +1,14 @@
 import {
   commandLine,
   daemonOptions,
-  formatFault,
   poolOption,
   runDaemon,
-  locateDatabase,
   tellMaster,
   type DaemonArguments,
   type DaemonContext,
   type GalaxyConfig,
   type Fault,
 } from "@galaxy-jobs/runtime";
-import { migrate, openWhenReady } from "@galaxy-jobs/shared-db";
 import { handlerTags } from "./assignment/process-role.ts";
 import { whyUnreached } from "./assignment/unreached.ts";
 import { armFault } from "./fault-points.ts";
@@ -19,8 +16,8 @@ import { checkRules } from "./destinations/check-rules.ts";
 import { JobHandler } from "./job-handler.ts";
 import { Maintenance } from "./maintenance/maintenance.ts";
 import { takeMessages, type MuleChannel } from "./mule-messages.ts";
+import { openInstance } from "./open-instance.ts";
 import { release } from "./release.ts";
-import { loadToolBox } from "@galaxy-jobs/tools";
 
 const parser = poolOption(daemonOptions(commandLine("galaxy-handler", process.argv.slice(2))))
   .usage("$0 [options]\n\nA job handler: takes jobs of its pools from the database and runs them.")
@@ -40,26 +37,7 @@ await runDaemon({
 
 async function main(context: DaemonContext): Promise<void> {
   const { config, logger } = context;
-  const located = await locateDatabase(config, logger);
-  await context.run({
-    name: "database-server",
-    start: () => Promise.resolve(),
-    stop: () => located.release(),
-  });
-  const database = await openWhenReady(located.connection, {
-    applicationName: `galaxy-handler ${config.serverName}`,
-    statementTimeout: config.databaseStatementTimeout * 1000,
-    onWait: (reason, wait) => logger.warn("database.waiting", { reason, nextTryInMs: wait }),
-  });
-  await context.run({
-    name: "database",
-    start: () => Promise.resolve(),
-    stop: () => database.end({ timeout: 5 }),
-  });
-  const applied = await migrate(database);
-  if (applied.length > 0) logger.info("database.migrated", { migrations: applied });
-  const tools = await loadToolBox(config.toolPaths);
-  for (const fault of tools.faults) logger.warn("tool.faulty", { fault: formatFault(fault) });
+  const { database, tools } = await openInstance(context, "galaxy-handler");
   const idle = context.isChild ? undefined : whyUnreached(config);
   if (idle !== undefined) logger.warn("handler.unreached", { reason: idle });
   const handler = new JobHandler({

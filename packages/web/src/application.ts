@@ -1,6 +1,6 @@
 import type { RequestListener } from "node:http";
 import type { Registry } from "prom-client";
-import { formatFault, locateDatabase, type DaemonContext } from "@galaxy-jobs/runtime";
+import type { DaemonContext } from "@galaxy-jobs/runtime";
 import {
   HandlerAssigner,
   handlerTags,
@@ -8,11 +8,11 @@ import {
   JobHandler,
   Maintenance,
   offerResources,
+  openInstance,
   release,
   type MuleMessages,
 } from "@galaxy-jobs/handler";
-import { ensureUser, loadIdEncoder, migrate, openWhenReady } from "@galaxy-jobs/shared-db";
-import { loadToolBox } from "@galaxy-jobs/tools";
+import { ensureUser, loadIdEncoder } from "@galaxy-jobs/shared-db";
 import { createApp } from "./create-app.ts";
 import { EventFeed } from "./event-feed.ts";
 import { Hints } from "./hints.ts";
@@ -41,27 +41,8 @@ export async function startApplication(
   { mules, awaitsName, metrics }: ApplicationPlace,
 ): Promise<Application> {
   const { config, logger } = context;
-  const located = await locateDatabase(config, logger);
-  await context.run({
-    name: "database-server",
-    start: () => Promise.resolve(),
-    stop: () => located.release(),
-  });
-  const database = await openWhenReady(located.connection, {
-    applicationName: `galaxy-web ${config.serverName}`,
-    statementTimeout: config.databaseStatementTimeout * 1000,
-    onWait: (reason, wait) => logger.warn("database.waiting", { reason, nextTryInMs: wait }),
-  });
-  await context.run({
-    name: "database",
-    start: () => Promise.resolve(),
-    stop: () => database.end({ timeout: 5 }),
-  });
-  const applied = await migrate(database);
-  if (applied.length > 0) logger.info("database.migrated", { migrations: applied });
+  const { database, tools } = await openInstance(context, "galaxy-web");
   if (config.singleUser !== undefined) await ensureUser(database, config.singleUser);
-  const tools = await loadToolBox(config.toolPaths);
-  for (const fault of tools.faults) logger.warn("tool.faulty", { fault: formatFault(fault) });
   const offered = offerResources(config, tools);
   const feed = new EventFeed(database, logger);
   await context.run(feed);
