@@ -1,8 +1,9 @@
 import { parseArgs } from "node:util";
 import { report, type Bench } from "./bench.ts";
+import { limitsBench } from "./limits/limits-bench.ts";
 import { webBench } from "./web/web-bench.ts";
 
-const benches: readonly Bench[] = [webBench];
+const benches: readonly Bench[] = [webBench, limitsBench];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -1,7 +1,8 @@
-import { readFileSync } from "node:fs";
 import autocannon from "autocannon";
+import { againstThisRelease } from "../against.ts";
 import type { Bench, Measures, Subject } from "../bench.ts";
-import { startInstance, type Instance, type Strategy } from "./instance.ts";
+import { startInstance, type Strategy } from "../instance.ts";
+import { jobsEnded, noop, submit } from "../noop-jobs.ts";
 
 /** Requests a second; each POST is a job, so that handlers are busy all the time. */
 const getRate = 50;
@@ -31,11 +32,7 @@ export const webBench: Bench = {
     name: strategy.name,
     round: (seconds) => round(strategy, seconds),
   })),
-  against: () => {
-    const file = new URL("../../../package.json", import.meta.url);
-    const { version } = JSON.parse(readFileSync(file, "utf8")) as { version: string };
-    return `galaxy-jobs ${version} with its embedded PostgreSQL, one web worker, one handler, 2 jobs at once`;
-  },
+  against: () => `${againstThisRelease()}, one web worker, one handler, 2 jobs at once`,
 };
 
 async function round(strategy: Strategy, seconds: number): Promise<Measures> {
@@ -63,19 +60,6 @@ async function round(strategy: Strategy, seconds: number): Promise<Measures> {
   }
 }
 
-const noop = JSON.stringify({ tool_id: "noop", inputs: {} });
-
-async function submit({ address }: Instance): Promise<void> {
-  const response = await fetch(`${address}/api/tools`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: noop,
-    signal: AbortSignal.timeout(60_000),
-  });
-  if (!response.ok) throw new Error(`POST /api/tools: ${response.status} ${await response.text()}`);
-  await response.arrayBuffer();
-}
-
 /** @throws Error if a request failed: the figures would be those of errors */
 async function load(url: string, rate: number, seconds: number, body?: string): Promise<autocannon.Result> {
   const result = await autocannon({
@@ -89,10 +73,4 @@ async function load(url: string, rate: number, seconds: number, body?: string): 
   if (result.errors > 0 || result.non2xx > 0)
     throw new Error(`${url}: ${result.errors} errors, ${result.non2xx} answers that are not 2xx`);
   return result;
-}
-
-/** Jobs in the state ok, by the metrics of the instance. */
-async function jobsEnded({ address }: Instance): Promise<number> {
-  const response = await fetch(`${address}/metrics`, { signal: AbortSignal.timeout(60_000) });
-  return Number(/^galaxy_jobs\{state="ok"\} (\d+)/m.exec(await response.text())?.[1] ?? 0);
 }

@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { Absent } from "../bench.ts";
+import { Absent } from "./bench.ts";
 
-const packages = join(dirname(fileURLToPath(import.meta.url)), "..", "..", "..", "packages");
+const packages = join(dirname(fileURLToPath(import.meta.url)), "..", "..", "packages");
 const programs = {
   web: join(packages, "web", "bin", "galaxy-web.js"),
   handler: join(packages, "handler", "bin", "galaxy-handler.js"),
@@ -22,6 +22,10 @@ export interface Strategy {
   readonly handling: Readonly<Record<string, unknown>>;
   /** Webless handlers, by server name. */
   readonly handlers: readonly string[];
+  /** Jobs at once in each handler; default 2. */
+  readonly workers?: number;
+  /** `limits` of job_conf. */
+  readonly limits?: readonly Readonly<Record<string, unknown>>[];
   /** Seen in the log of galaxy-web when its handlers are there; a build without them is not measured. */
   readonly handlersStarted?: RegExp;
 }
@@ -77,10 +81,14 @@ async function writeConfig(folder: string, strategy: Strategy): Promise<string> 
     data_dir: join(folder, "database"),
     tool_path: join(folder, "tools"),
     single_user: "bench@example.org",
+    admin_users: "bench@example.org",
     job_config: {
-      runners: { local: { load: "galaxy.jobs.runners.local:LocalJobRunner", workers: 2 } },
+      runners: {
+        local: { load: "galaxy.jobs.runners.local:LocalJobRunner", workers: strategy.workers ?? 2 },
+      },
       handling: strategy.handling,
       execution: { default: "local", environments: { local: { runner: "local" } } },
+      limits: strategy.limits ?? [],
     },
   };
   // JSON is YAML.
