@@ -65,7 +65,10 @@ export async function explainJob(
     case "queued":
       return explainHeld(database, job, {
         code: "starting",
-        reason: `handler ${job.handler} has given the job to the runner ${job.jobRunnerName} (destination ${job.destinationId}${decided(job)})`,
+        reason: withInfo(
+          `handler ${job.handler} has given the job to the runner ${job.jobRunnerName} (destination ${job.destinationId}${decided(job)})`,
+          job.waitReason,
+        ),
       });
     case "running":
       return explainHeld(database, job, {

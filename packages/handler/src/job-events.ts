@@ -10,6 +10,8 @@ export interface JobEventMap {
   sent_on: [{ job: number; runner: string }];
   /** A rule of a dynamic destination wrote a line. */
   rule_said: [{ destination: string; line: string }];
+  /** It waits in the queue of a cluster. */
+  submitted: [{ job: number; fence: number; externalId: string }];
   started: [{ job: number; fence: number; externalId: string }];
   ended: [{ job: number; fence: number; state: string; exitCode: number | null; info: string | null }];
   resubmitted: [
@@ -62,6 +64,7 @@ const names: readonly (keyof JobEventMap)[] = [
   "queued",
   "sent_on",
   "rule_said",
+  "submitted",
   "started",
   "ended",
   "resubmitted",

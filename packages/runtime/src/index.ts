@@ -41,6 +41,9 @@ export type {
 } from "./config/job-config.ts";
 export { readDestinationSettings } from "./config/destination-settings.ts";
 export type { DestinationSettings } from "./config/destination-settings.ts";
+export { isSlurmRunner, readSlurmSettings } from "./config/slurm/slurm-settings.ts";
+export type { RemoteShell, SlurmSettings } from "./config/slurm/slurm-settings.ts";
+export type { SbatchOption } from "./config/slurm/sbatch-options.ts";
 export { readDynamicRule } from "./config/dynamic-rule.ts";
 export type { BurstState, DynamicRule, HashKey, RuleFault } from "./config/dynamic-rule.ts";
 export type { ResourceField } from "./config/resource-fields.ts";

@@ -23,6 +23,7 @@ export * from "./queries/insert-job.ts";
 export * from "./queries/job-lock.ts";
 export * from "./queries/job-files.ts";
 export * from "./queries/mark-job-running.ts";
+export * from "./queries/mark-job-submitted.ts";
 export * from "./queries/notify.ts";
 export * from "./queries/pause-job.ts";
 export * from "./queries/register-incarnation.ts";

@@ -126,12 +126,16 @@ export async function startGalaxy(
     job_handler_monitor_sleep: 0.2,
     ...(options.tools === undefined ? {} : { tool_path: options.tools }),
     ...options.galaxy,
-    job_config: options.galaxy?.["job_config"] ?? {
-      runners: { local: { load: "galaxy.jobs.runners.local:LocalJobRunner", workers: options.workers ?? 4 } },
-      handling: { assign: [options.assign ?? "db-skip-locked"] },
-      execution: { default: "local", environments: { local: { runner: "local" } } },
-      ...options.jobs,
-    },
+    ...(options.galaxy?.["job_config_file"] === undefined && {
+      job_config: options.galaxy?.["job_config"] ?? {
+        runners: {
+          local: { load: "galaxy.jobs.runners.local:LocalJobRunner", workers: options.workers ?? 4 },
+        },
+        handling: { assign: [options.assign ?? "db-skip-locked"] },
+        execution: { default: "local", environments: { local: { runner: "local" } } },
+        ...options.jobs,
+      },
+    }),
   };
   const webSection = { http: "127.0.0.1:0", ...options.web };
   // JSON is YAML.

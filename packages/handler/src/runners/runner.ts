@@ -7,6 +7,8 @@ export interface PreparedRun {
   readonly runFence: number;
   readonly directory: string;
   readonly destination: Destination;
+  /** For the name of its cluster job. */
+  readonly toolId?: string;
 }
 
 /**
@@ -48,12 +50,32 @@ export interface RunUsage {
   readonly peakMemoryBytes?: number;
 }
 
+/** A run that was given to something with a queue of its own, such as a cluster, and may not have begun. */
+export interface RunQueue {
+  /** Resolves when the run has begun, with its id there; never when it ends before. */
+  readonly begun: Promise<string>;
+  /**
+   * Tells its id as soon as it has one, and each new reason why it waits, in words for the user. One listener; it gets what is
+   * known already at once.
+   */
+  follow(listener: (news: { readonly externalId: string; readonly reason: string }) => void): void;
+}
+
+/** A run that was started. */
+export interface StartedRun {
+  /** A pid, a cluster job; empty while the queue that it is for cannot be reached. */
+  readonly externalId: string;
+  readonly ended: Promise<RunEnd>;
+  /** Absent: it has begun. */
+  readonly queue?: RunQueue;
+}
+
 /** What a runner finds when it looks for a run it did not start in this process's life. */
 export type RecoveredRun =
   /** Nothing of it was ever started: it may be started. */
   | { readonly found: "not-started" }
   /** Under way; `ended` resolves when it ends. */
-  | { readonly found: "running"; readonly externalId: string; readonly ended: Promise<RunEnd> }
+  | ({ readonly found: "running" } & StartedRun)
   | { readonly found: "ended"; readonly end: RunEnd }
   /** It was started and is gone without a record. */
   | { readonly found: "lost"; readonly reason: string };
@@ -71,9 +93,9 @@ export interface Runner {
   /**
    * Starts a run. The caller has the lease at this moment: a start that begins later than the call itself (a queue of its own)
    * must refuse for a directory that somebody has closed or removed meanwhile.
-   * @returns its id with the runner (a pid, a cluster job), and its end
+   * @returns its id with the runner, and its end
    */
-  start(run: PreparedRun): Promise<{ readonly externalId: string; readonly ended: Promise<RunEnd> }>;
+  start(run: PreparedRun): Promise<StartedRun>;
   /**
    * Looks for a run that another process may have started. `not-started` is a promise: the run is closed, so that whoever was
    * about to start it cannot any more.

@@ -48,7 +48,7 @@ export async function prepare(
   const script = jobScript(files, destination, context.config.environmentSetupFile);
   await at("prepare.job-script", () => writeFile(files.jobScript, script));
   return {
-    run: { jobId: job.id, runFence: job.fence, directory, destination },
+    run: { jobId: job.id, runFence: job.fence, directory, destination, toolId: job.toolId },
     commandLine: command.commandLine,
   };
 }

@@ -13,6 +13,7 @@ import { destinationOf } from "../destinations/destination-of.ts";
 import type { HandlerContext } from "../handler-context.ts";
 import { jobDirectory } from "../job-directory.ts";
 import type { PreparedRun, RecoveredRun, RunEnd } from "../runners/runner.ts";
+import { awaitBegin } from "./await-begin.ts";
 import { cleanUp } from "./clean-up.ts";
 import { fail } from "./finish.ts";
 import { misconfiguredInfo, runnerOf } from "./runner-of.ts";
@@ -60,8 +61,8 @@ export async function recover(
         ended: Promise.resolve({ exitCode: null, failure: recovered.reason, state: "unknown_error" }),
       };
     case "running":
-      await markRunning(context, database, job, recovered.externalId);
-      return { tool, run, ended: recovered.ended };
+      if (recovered.queue === undefined) await markRunning(context, database, job, recovered.externalId);
+      return { tool, run, ended: awaitBegin(context, database, job, recovered) };
     case "ended":
       await markRunning(context, database, job, "");
       return { tool, run, ended: Promise.resolve(recovered.end) };
@@ -125,5 +126,5 @@ function runOf(context: HandlerContext, job: JobRow): PreparedRun | undefined {
   const destination = destinationOf(context.config.jobs, job);
   if (destination === undefined || job.runFence === null) return undefined;
   const directory = jobDirectory(context.config.jobWorkingDirectory, job.id, job.runFence);
-  return { jobId: job.id, runFence: job.runFence, directory, destination };
+  return { jobId: job.id, runFence: job.runFence, directory, destination, toolId: job.toolId };
 }

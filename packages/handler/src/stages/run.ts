@@ -1,12 +1,18 @@
-import { markJobRunningIfQueued, type Database, type JobRow } from "@galaxy-jobs/shared-db";
+import {
+  markJobRunningIfQueued,
+  markJobSubmittedIfQueued,
+  type Database,
+  type JobRow,
+} from "@galaxy-jobs/shared-db";
 import { atStep } from "../fault-points.ts";
 import type { HandlerContext } from "../handler-context.ts";
 import type { RunEnd } from "../runners/runner.ts";
+import { awaitBegin } from "./await-begin.ts";
 import type { Preparation } from "./prepare.ts";
 import { runnerOf } from "./runner-of.ts";
 
 /**
- * Starts a prepared run, under the lease, and writes that it runs.
+ * Starts a prepared run, under the lease, and writes that it runs, or where it waits for that.
  * @returns the run's end, or undefined when the row says that the job was deleted meanwhile, or is somebody else's. Whose it is
  *   decides what becomes of the run: an adopter may be watching it already.
  */
@@ -18,7 +24,7 @@ export async function run(
 ): Promise<{ readonly ended: Promise<RunEnd> } | undefined> {
   const runner = runnerOf(context, prepared.destination.runner);
   const { toolId } = job;
-  const { externalId, ended } = await atStep(
+  const started = await atStep(
     context.fault,
     "start",
     async () => {
@@ -28,14 +34,17 @@ export async function run(
     },
     toolId,
   );
-  const started = { id: job.id, fence: job.fence, externalId, commandLine };
+  const { externalId, queue } = started;
+  const facts = { id: job.id, fence: job.fence, externalId, commandLine };
+  const mark = queue === undefined ? markJobRunningIfQueued : markJobSubmittedIfQueued;
   const mine = await context.untilWritten("run", job.id, () =>
-    atStep(context.fault, "mark-running", () => markJobRunningIfQueued(database, started), toolId),
+    atStep(context.fault, "mark-running", () => mark(database, facts), toolId),
   );
-  if (mine) {
-    context.events.emit("started", { job: job.id, fence: job.fence, externalId });
-    return { ended };
+  if (!mine) {
+    context.events.emit("let_go", { job: job.id, fence: job.fence, at: "run" });
+    return undefined;
   }
-  context.events.emit("let_go", { job: job.id, fence: job.fence, at: "run" });
-  return undefined;
+  const event = queue === undefined ? "started" : "submitted";
+  context.events.emit(event, { job: job.id, fence: job.fence, externalId });
+  return { ended: awaitBegin(context, database, job, started, commandLine) };
 }

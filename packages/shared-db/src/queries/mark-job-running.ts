@@ -12,7 +12,7 @@ export async function markJobRunningIfQueued(sql: Sql, job: StartedJob): Promise
   const rows = await sql`
     with changed as (
       update job set state = 'running', job_runner_external_id = ${job.externalId}, command_line = ${job.commandLine},
-        start_time = now(), update_time = now()
+        wait_reason = null, wait_reason_time = null, start_time = now(), update_time = now()
       where id = ${job.id} and fence = ${job.fence} and state = any(${sql.array(statesBefore("running"))})
       returning id, state
     )

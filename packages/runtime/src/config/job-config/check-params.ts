@@ -1,13 +1,15 @@
 import { shownValue, suggestion } from "../../faults.ts";
 import { readDestinationSettings } from "../destination-settings.ts";
 import { readDynamicRule, type DynamicRule, type RuleFault } from "../dynamic-rule.ts";
-import type { Destination, HandlerDefinition } from "../job-config.ts";
+import type { Destination, HandlerDefinition, RunnerConfig } from "../job-config.ts";
+import { isSlurmRunner, readSlurmSettings } from "../slurm/slurm-settings.ts";
 import type { Place } from "./place.ts";
 
 interface Known {
   /** Ids and tags of all destinations. */
   readonly names: ReadonlySet<string>;
   readonly handlers: readonly HandlerDefinition[];
+  readonly runners: Readonly<Record<string, RunnerConfig>>;
   /** Whether jobs are sent there, as far as job_conf says it: only then is something wrong a fault. */
   readonly isReached: boolean;
 }
@@ -28,6 +30,7 @@ export function checkParams(destination: Destination, settings: Place, known: Kn
       at(key).warn("jobs run without containers here: their commands run on the machine itself");
   if (runner === "dynamic") checkRule(destination, settings, at, known);
   else warnOfRunner(runner, settings, known);
+  if (isSlurmRunner(known.runners[runner]?.load ?? "")) report(readSlurmSettings(params).faults, at, known);
 }
 
 function checkRule({ params }: Destination, settings: Place, at: (key: string) => Place, known: Known): void {

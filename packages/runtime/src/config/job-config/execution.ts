@@ -55,7 +55,7 @@ export function readExecution(
   for (const [id, settings] of places) {
     checkRunner(settings, runners, reached.has(id));
     checkReferences(settings, names, handlers, reached.has(id));
-    checkParams(destinations[id]!, settings, { names, handlers, isReached: reached.has(id) });
+    checkParams(destinations[id]!, settings, { names, handlers, runners, isReached: reached.has(id) });
   }
   checkTags(destinations, places);
   return { destinations, defaultDestination };

@@ -1,0 +1,95 @@
+import {
+  explainWaitIfQueued,
+  markJobRunningIfQueued,
+  type Database,
+  type JobRow,
+  type JobOwnership,
+} from "@galaxy-jobs/shared-db";
+import type { HandlerContext } from "../handler-context.ts";
+import type { RunEnd, StartedRun } from "../runners/runner.ts";
+
+/**
+ * Follows a run that waits in a cluster's queue: writes why it waits, and `running` once it has begun. A job that was deleted or
+ * taken over meanwhile is not written to; its end tells.
+ * @param commandLine undefined: as the row has it
+ * @returns the run's end
+ */
+export function awaitBegin(
+  context: HandlerContext,
+  database: Database,
+  job: JobRow,
+  started: StartedRun,
+  commandLine = job.commandLine ?? "",
+): Promise<RunEnd> {
+  const ended = follow(context, database, job, started, commandLine);
+  // Whoever awaits it sees its error; until then it must not end the process.
+  ended.catch(() => undefined);
+  return ended;
+}
+
+async function follow(
+  context: HandlerContext,
+  database: Database,
+  job: JobRow,
+  { ended, queue }: StartedRun,
+  commandLine: string,
+): Promise<RunEnd> {
+  if (queue === undefined || job.state === "running") return ended;
+  const { id, fence } = job;
+  const reasons = reasonsOf(context, database);
+  queue.follow(({ externalId, reason }) => reasons.note({ id, fence, externalId, reason }));
+  const begun = await Promise.race([queue.begun, ended.then(() => undefined)]);
+  reasons.forget(id);
+  if (begun === undefined) return ended;
+  const mine = await context.untilWritten("begin", id, () =>
+    markJobRunningIfQueued(database, { id, fence, externalId: begun, commandLine }),
+  );
+  if (mine) context.events.emit("started", { job: id, fence, externalId: begun });
+  return ended;
+}
+
+type Wait = JobOwnership & { readonly externalId: string; readonly reason: string };
+
+/** News of one moment are written together, ms. */
+const gathering = 50;
+/** Of a handler. */
+const waits = new WeakMap<HandlerContext, WaitReasons>();
+
+function reasonsOf(context: HandlerContext, database: Database): WaitReasons {
+  let reasons = waits.get(context);
+  if (reasons === undefined) waits.set(context, (reasons = new WaitReasons(context, database)));
+  return reasons;
+}
+
+/** Thousands of jobs wait in a queue and are looked at together, so what changed is written in one statement. */
+class WaitReasons {
+  readonly #context: HandlerContext;
+  readonly #database: Database;
+  /** Undefined: it has begun meanwhile. */
+  #news = new Map<number, Wait | undefined>();
+
+  constructor(context: HandlerContext, database: Database) {
+    this.#context = context;
+    this.#database = database;
+  }
+
+  note(wait: Wait): void {
+    if (this.#news.size === 0) setTimeout(() => void this.#write(), gathering);
+    this.#news.set(wait.id, wait);
+  }
+
+  forget(id: number): void {
+    if (this.#news.has(id)) this.#news.set(id, undefined);
+  }
+
+  async #write(): Promise<void> {
+    const news = [...this.#news.values()].filter((wait) => wait !== undefined);
+    this.#news = new Map();
+    try {
+      await explainWaitIfQueued(this.#database, news);
+    } catch (error) {
+      // Only an explanation: the next change brings another.
+      this.#context.events.emit("trouble", { at: "wait-reason", error });
+    }
+  }
+}

@@ -1,0 +1,39 @@
+import { bigintOid, type Sql } from "../sql.ts";
+import type { JobOwnership } from "../rows.ts";
+
+export interface SubmittedJob extends JobOwnership {
+  /** Empty while what it was given to has not answered. */
+  readonly externalId: string;
+  readonly commandLine: string;
+}
+
+/**
+ * Notes where a queued job waits; it stays queued until it runs there.
+ * @returns false when the job is no longer this owner's, or was deleted meanwhile
+ */
+export async function markJobSubmittedIfQueued(sql: Sql, job: SubmittedJob): Promise<boolean> {
+  const rows = await sql`
+    update job set job_runner_external_id = nullif(${job.externalId}, ''), command_line = ${job.commandLine}, update_time = now()
+    where id = ${job.id} and fence = ${job.fence} and state = 'queued'
+    returning id`;
+  return rows.length === 1;
+}
+
+/** Says why queued jobs have not begun, and where they wait. Only changes are written. */
+export async function explainWaitIfQueued(
+  sql: Sql,
+  jobs: readonly (JobOwnership & { readonly externalId: string; readonly reason: string })[],
+): Promise<void> {
+  if (jobs.length === 0) return;
+  const ids = jobs.map(({ id }) => id);
+  const fences = jobs.map(({ fence }) => fence);
+  await sql`
+    update job set wait_reason = left(mine.reason, 1000), wait_reason_time = now(),
+      job_runner_external_id = coalesce(nullif(mine.external_id, ''), job_runner_external_id)
+    from unnest(${sql.array(ids, bigintOid)}::bigint[], ${sql.array(fences, bigintOid)}::bigint[],
+      ${sql.array(jobs.map(({ externalId }) => externalId))}::text[], ${sql.array(jobs.map(({ reason }) => reason))}::text[])
+      as mine (id, fence, external_id, reason)
+    where job.id = mine.id and job.fence = mine.fence and job.state = 'queued'
+      and (job.wait_reason is distinct from left(mine.reason, 1000)
+        or coalesce(nullif(mine.external_id, ''), job.job_runner_external_id) is distinct from job.job_runner_external_id)`;
+}

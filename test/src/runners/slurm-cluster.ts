@@ -1,0 +1,200 @@
+import { execFile, spawn, type ChildProcess } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import { chown, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { traversableFolder } from "../support/servers.ts";
+import { until } from "../support/until.ts";
+
+const execute = promisify(execFile);
+const needed = ["/usr/sbin/slurmctld", "/usr/sbin/slurmd", "/usr/sbin/munged", "/usr/bin/sbatch"];
+
+/** Why this machine cannot have a Slurm of its own for the tests. */
+export function missingForSlurm(): string | undefined {
+  const missing = needed.filter((program) => !existsSync(program));
+  if (missing.length > 0) return `${missing.join(", ")} missing`;
+  return process.getuid?.() === 0 ? undefined : "not root";
+}
+
+/** A Slurm of the test's own: its daemons are children of this process, everything it writes is in one folder. */
+export interface SlurmTestCluster {
+  readonly folder: string;
+  /** What SLURM_CONF names. */
+  readonly conf: string;
+  /** Runs one of Slurm's commands. @returns its stdout */
+  run(program: string, ...args: readonly string[]): Promise<string>;
+  /** kill -9 */
+  kill(daemon: "slurmctld" | "n0" | "n1"): Promise<void>;
+  start(daemon: "slurmctld" | "n0" | "n1"): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface SlurmTestOptions {
+  /** Seconds that the controller remembers an ended job. */
+  readonly minJobAge?: number;
+  readonly lines?: readonly string[];
+}
+
+/** Two nodes of four processors and 4,000 MB; jobs have 200 MB a processor, KillWait is 2 s. */
+export async function startSlurm({
+  minJobAge = 60,
+  lines = [],
+}: SlurmTestOptions = {}): Promise<SlurmTestCluster> {
+  const folder = await traversableFolder("galaxy-slurm-");
+  for (const name of ["state", "spool/n0", "spool/n1", "log", "run"])
+    await mkdir(join(folder, name), { recursive: true });
+  const munge = await mungeUser();
+  await writeFile(join(folder, "munge.key"), randomBytes(1024), { mode: 0o400 });
+  for (const name of ["munge.key", "run"]) await chown(join(folder, name), munge.uid, munge.gid);
+  const conf = join(folder, "slurm.conf");
+  const ports = [await freePort(), await freePort(), await freePort()];
+  await writeFile(conf, slurmConf(folder, ports, minJobAge, lines));
+  const daemons = new Map<string, ChildProcess>();
+  const env = { ...process.env, SLURM_CONF: conf };
+  const launch = (name: string, program: string, args: readonly string[], ids: object = {}) => {
+    const child = spawn(program, args, { env, stdio: "ignore", ...ids });
+    daemons.set(name, child);
+    return child;
+  };
+  const run = async (program: string, ...args: readonly string[]) =>
+    (await execute(program, args, { env, timeout: 30_000 })).stdout.trim();
+  const end = async (name: string, signal: NodeJS.Signals) => {
+    const child = daemons.get(name);
+    daemons.delete(name);
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = new Promise((resolve) => child.once("exit", resolve));
+    child.kill(signal);
+    await ended;
+  };
+  const answers = () =>
+    until(
+      () =>
+        run("scontrol", "ping").then(
+          (text) => text.includes(" UP"),
+          () => false,
+        ),
+      {
+        what: "slurmctld to answer",
+        deadline: 60_000,
+        every: 200,
+      },
+    );
+  const nodeIsUp = (name: string) =>
+    until(
+      () =>
+        run("sinfo", "-h", "-n", name, "-o", "%T").then(
+          (state) => /^(idle|mixed|allocated|completing)$/.test(state),
+          () => false,
+        ),
+      { what: `node ${name} to be up`, deadline: 60_000, every: 200 },
+    );
+  const start = async (name: string) => {
+    if (name === "slurmctld") {
+      launch(name, "/usr/sbin/slurmctld", ["-D", "-f", conf]);
+      await answers();
+    } else {
+      launch(name, "/usr/sbin/slurmd", ["-D", "-N", name, "-f", conf]);
+      await nodeIsUp(name);
+    }
+  };
+  const stop = async () => {
+    if (daemons.has("slurmctld"))
+      await run("scancel", "--me", "--signal=KILL", "--full").catch(() => undefined);
+    if (daemons.has("slurmctld")) await run("scancel", "--me").catch(() => undefined);
+    for (const name of ["n0", "n1", "slurmctld", "munged"]) await end(name, "SIGTERM");
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+  };
+  try {
+    launch("munged", "/usr/sbin/munged", mungeArguments(folder), munge);
+    await until(() => existsSync(join(folder, "run", "munge.socket")), { what: "munged", deadline: 60_000 });
+    await start("slurmctld");
+    await start("n0");
+    await start("n1");
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { folder, conf, run, kill: (name) => end(name, "SIGKILL"), start, stop };
+}
+
+async function mungeUser(): Promise<{ uid: number; gid: number }> {
+  const users = await readFile("/etc/passwd", "utf8");
+  const [, uid, gid] = /^munge:[^:]*:(\d+):(\d+):/m.exec(users)!;
+  return { uid: Number(uid), gid: Number(gid) };
+}
+
+function mungeArguments(folder: string): string[] {
+  const run = join(folder, "run");
+  return [
+    "--force",
+    "--foreground",
+    `--socket=${run}/munge.socket`,
+    `--key-file=${folder}/munge.key`,
+    `--pid-file=${run}/munged.pid`,
+    `--log-file=${run}/munged.log`,
+    `--seed-file=${run}/munged.seed`,
+  ];
+}
+
+/** As of now; somebody else may take it before its daemon does, which then does not start. */
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer().listen(0, "127.0.0.1", () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => resolve(port));
+    });
+    server.once("error", reject);
+  });
+}
+
+function slurmConf(
+  folder: string,
+  [controller, ...nodes]: readonly number[],
+  minJobAge: number,
+  lines: readonly string[],
+): string {
+  return [
+    "ClusterName=test",
+    `SlurmctldHost=${hostname()}(127.0.0.1)`,
+    `SlurmctldPort=${controller}`,
+    "SlurmUser=root",
+    "SlurmdUser=root",
+    "AuthType=auth/munge",
+    `AuthInfo=socket=${folder}/run/munge.socket`,
+    "CredType=cred/munge",
+    "CommunicationParameters=NoCtldInAddrAny,NoInAddrAny",
+    "AccountingStorageType=accounting_storage/none",
+    `StateSaveLocation=${folder}/state`,
+    `SlurmdSpoolDir=${folder}/spool/%n`,
+    `SlurmctldPidFile=${folder}/run/slurmctld.pid`,
+    `SlurmdPidFile=${folder}/run/slurmd-%n.pid`,
+    `SlurmctldLogFile=${folder}/log/slurmctld.log`,
+    `SlurmdLogFile=${folder}/log/slurmd-%n.log`,
+    "ProctrackType=proctrack/linuxproc",
+    "TaskPlugin=task/none",
+    "JobAcctGatherType=jobacct_gather/linux",
+    "JobAcctGatherFrequency=task=1",
+    "JobAcctGatherParams=OverMemoryKill",
+    "SelectType=select/cons_tres",
+    "SelectTypeParameters=CR_Core_Memory",
+    "SchedulerType=sched/backfill",
+    "SchedulerParameters=sched_interval=2,batch_sched_delay=0,sched_min_interval=0,defer_batch,bf_interval=1",
+    "MpiDefault=none",
+    "ReturnToService=2",
+    "SlurmctldTimeout=30",
+    "SlurmdTimeout=15",
+    "InactiveLimit=0",
+    "KillWait=2",
+    `MinJobAge=${minJobAge}`,
+    "MaxJobCount=20000",
+    "SlurmdParameters=config_overrides",
+    "NodeName=DEFAULT CPUs=4 RealMemory=4000 State=UNKNOWN",
+    ...nodes.map((port, at) => `NodeName=n${at} NodeHostname=${hostname()} NodeAddr=127.0.0.1 Port=${port}`),
+    "PartitionName=main Nodes=n[0-1] Default=YES MaxTime=1-0 DefMemPerCPU=200 State=UP OverSubscribe=NO",
+    ...lines,
+    "",
+  ].join("\n");
+}

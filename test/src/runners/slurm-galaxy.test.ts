@@ -1,0 +1,156 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect } from "chai";
+import type { JobRow } from "@galaxy-jobs/shared-db";
+import { startGalaxy, type Galaxy } from "../support/galaxy.ts";
+import { traversableFolder } from "../support/servers.ts";
+import { until } from "../support/until.ts";
+import { missingForSlurm, startSlurm, type SlurmTestCluster } from "./slurm-cluster.ts";
+
+const tool = (id: string, command: string) =>
+  JSON.stringify({
+    class: "GalaxyUserTool",
+    id,
+    name: id,
+    version: "1.0",
+    container: "none",
+    shell_command: command,
+    inputs: [],
+    outputs: [{ name: "report", type: "data", format: "txt", from_work_dir: "report.txt" }],
+  });
+
+/** As a Galaxy site has it; the paths of the test filled in. */
+const jobConf = (slurmConf: string) => `<?xml version="1.0"?>
+<job_conf>
+    <plugins workers="2">
+        <plugin id="slurm" type="runner" load="galaxy.jobs.runners.slurm:SlurmJobRunner">
+            <param id="slurm_conf">${slurmConf}</param>
+        </plugin>
+    </plugins>
+    <handlers assign_with="db-skip-locked" />
+    <destinations default="slurm">
+        <destination id="slurm" runner="slurm">
+            <param id="nativeSpecification">--ntasks=1 --cpus-per-task=3 --mem=90</param>
+        </destination>
+        <destination id="held" runner="slurm">
+            <param id="nativeSpecification">--hold</param>
+        </destination>
+        <destination id="nowhere" runner="slurm">
+            <param id="nativeSpecification">--partition=nowhere</param>
+        </destination>
+    </destinations>
+    <tools>
+        <tool id="held" destination="held"/>
+        <tool id="refused" destination="nowhere"/>
+    </tools>
+</job_conf>
+`;
+
+describe("a Galaxy whose jobs run on Slurm (slurmctld, slurmd, munged)", function () {
+  this.timeout(120_000);
+  let cluster: SlurmTestCluster;
+  let galaxy: Galaxy;
+
+  before(async function () {
+    const missing = missingForSlurm();
+    if (missing !== undefined) {
+      console.log(`      needs Slurm of its own: ${missing}`);
+      this.skip();
+    }
+    cluster = await startSlurm();
+    const folder = await traversableFolder("galaxy-slurm-site-");
+    await mkdir(join(folder, "tools"));
+    const report = `{ echo "slots $GALAXY_SLOTS"; echo "memory $GALAXY_MEMORY_MB"; echo "secret $SECRET"; } > report.txt; echo out; echo err >&2`;
+    for (const [id, command] of [
+      ["report", report],
+      ["held", "echo held > report.txt"],
+      ["refused", "true"],
+    ] as const)
+      await writeFile(join(folder, "tools", `${id}.yml`), tool(id, command));
+    const jobConfFile = join(folder, "job_conf.xml");
+    await writeFile(jobConfFile, jobConf(cluster.conf));
+    process.env["SECRET"] = "of the handler";
+    galaxy = await startGalaxy({
+      tools: join(folder, "tools"),
+      galaxy: { job_config_file: jobConfFile, job_runner_monitor_sleep: 0.2 },
+    });
+  });
+  after(async () => {
+    delete process.env["SECRET"];
+    await galaxy?.stop();
+    await cluster?.stop();
+  });
+
+  const submit = async (id: string): Promise<{ job: string; output: string }> => {
+    const { jobs, outputs } = await galaxy.api("/api/tools", { body: { tool_id: id, inputs: {} } });
+    return { job: jobs[0].id, output: outputs[0].id };
+  };
+
+  /** The latest job of a tool. */
+  const rowOf = async (id: string): Promise<JobRow> =>
+    (
+      await galaxy.database.sql<JobRow[]>`select * from job where tool_id = ${id} order by id desc limit 1`
+    )[0]!;
+
+  it("runs a job with what Slurm gave it, and nothing of the handler's environment", async () => {
+    const { job, output } = await submit("report");
+    const ended = await galaxy.job(job, ["ok", "error"], 60_000);
+    expect(ended).to.include({ state: "ok", exit_code: 0 });
+    expect(ended.tool_stdout).to.equal("out\n");
+    expect(ended.tool_stderr).to.equal("err\n");
+    const text = await galaxy.api(`/api/datasets/${output}/display`);
+    expect(text).to.equal("slots 3\nmemory 90\nsecret \n");
+    const rows = await galaxy.database.sql`
+      select h.state from job_state_history h join job on job.id = h.job_id where job.tool_id = 'report' order by h.id`;
+    expect(rows.map(({ state }) => state)).to.deep.equal(["new", "queued", "running", "ok"]);
+  });
+
+  it("says in Slurm's words why a job waits, and a job refused by Slurm ends with them", async () => {
+    const held = await submit("held");
+    const refused = await submit("refused");
+    const ended = await galaxy.job(refused.job, ["ok", "error"], 60_000);
+    const [row] = await galaxy.database.sql`select info from job where tool_id = 'refused'`;
+    expect(ended.state).to.equal("error");
+    expect(row!["info"]).to.match(/Slurm refused the job: .*Invalid partition name specified/);
+    const why = await until(
+      async () => {
+        const { reason } = await galaxy.api(`/api/jobs/${held.job}/why`);
+        return /Slurm: it is held by its user \(JobHeldUser\)/.test(reason) && reason;
+      },
+      { what: "the reason", deadline: 30_000 },
+    );
+    expect(why).to.match(/given the job to the runner slurm/);
+    expect((await rowOf("held")).jobRunnerExternalId).to.match(/^\d+$/);
+    expect((await galaxy.job(held.job, ["queued"])).state).to.equal("queued");
+  });
+
+  it("finds jobs that wait and run when the handler comes back after kill -9, and cancels one", async () => {
+    const held = await rowOf("held");
+    await galaxy.handlers.pop()!.stop("SIGKILL");
+    await galaxy.database
+      .sql`update handler_incarnation set heartbeat_time = heartbeat_time - interval '1 day'`;
+    await galaxy.startHandler("handler0");
+    await cluster.run("scontrol", "release", held.jobRunnerExternalId!);
+    await until(
+      async () =>
+        (await galaxy.database.sql`select state from job where id = ${held.id}`)[0]!["state"] === "ok",
+      { what: "the job that waited to end", deadline: 60_000 },
+    );
+    const { job } = await submit("held");
+    const queued = await until(async () => (await rowOf("held")).jobRunnerExternalId ?? undefined, {
+      what: "its id with Slurm",
+      deadline: 30_000,
+    });
+    await galaxy.api(`/api/jobs/${job}`, { method: "DELETE" });
+    await galaxy.job(job, ["deleted"], 60_000);
+    expect(await cluster.run("squeue", "-h", "-t", "all", "-o", "%T", "-j", queued!)).to.equal("CANCELLED");
+  });
+
+  it("deletes jobs at whatever step they are on their way to Slurm", async () => {
+    const jobs = await Promise.all(Array.from({ length: 12 }, () => submit("held")));
+    for (const { job } of jobs) await galaxy.api(`/api/jobs/${job}`, { method: "DELETE" });
+    for (const { job } of jobs) await galaxy.job(job, ["deleted"], 60_000);
+    const left = await cluster.run("squeue", "-h", "-o", "%i");
+    expect(left).to.equal("");
+  });
+});
