@@ -24,7 +24,7 @@ import type { Lease } from "./lease/lease.ts";
 import { join, leave, makeContext } from "./membership.ts";
 import { hasConcurrencyLimits } from "./limits/limit-book.ts";
 import { QueueGate } from "./queue-gate.ts";
-import type { RunEnd } from "./runners/runner.ts";
+import type { RunUnderWay } from "./stages/await-begin.ts";
 import { admit, toolGoneInfo, type Admission } from "./stages/admit.ts";
 import { claim } from "./stages/claim.ts";
 import { cleanUp } from "./stages/clean-up.ts";
@@ -277,7 +277,7 @@ export class JobHandler implements Service {
     hand.run = preparation.run;
     const started = await run(context, database, job, preparation);
     if (started === undefined) return this.#letGo(context, hand);
-    await this.#follow(context, hand, admission.tool, started.ended);
+    await this.#follow(context, hand, admission.tool, started);
   }
 
   /** From the claim to `queued`. @returns undefined when the job was paused, failed or let go instead */
@@ -378,9 +378,9 @@ export class JobHandler implements Service {
     context: HandlerContext,
     hand: JobInHand,
     tool: Tool | undefined,
-    ended: Promise<RunEnd>,
+    underWay: RunUnderWay,
   ): Promise<void> {
-    const watched = this.#monitor!.watch(hand.job, hand.run!, tool, ended);
+    const watched = this.#monitor!.watch(hand.job, hand.run!, tool, underWay);
     const end = await orAborted(watched, this.#leaving.signal);
     if (end === undefined) return;
     const prepared = hand.run!;
@@ -443,7 +443,7 @@ export class JobHandler implements Service {
       const recovered = await recover(context, context.database, job);
       if (recovered === undefined) return;
       hand.run = recovered.run;
-      await this.#follow(context, hand, recovered.tool, recovered.ended);
+      await this.#follow(context, hand, recovered.tool, recovered);
     });
   }
 

@@ -6,13 +6,19 @@ import {
   type JobOwnership,
 } from "@galaxy-jobs/shared-db";
 import type { HandlerContext } from "../handler-context.ts";
-import type { RunEnd, StartedRun } from "../runners/runner.ts";
+import type { RunEnd, RunQueue, StartedRun } from "../runners/runner.ts";
+
+/** A run that was given to its runner. */
+export interface RunUnderWay {
+  readonly ended: Promise<RunEnd>;
+  /** Absent: it has begun. Else resolves when it has; never when it ends before. */
+  readonly begun?: Promise<unknown>;
+}
 
 /**
  * Follows a run that waits in a cluster's queue: writes why it waits, and `running` once it has begun. A job that was deleted or
  * taken over meanwhile is not written to; its end tells.
  * @param commandLine undefined: as the row has it
- * @returns the run's end
  */
 export function awaitBegin(
   context: HandlerContext,
@@ -20,21 +26,22 @@ export function awaitBegin(
   job: JobRow,
   started: StartedRun,
   commandLine = job.commandLine ?? "",
-): Promise<RunEnd> {
-  const ended = follow(context, database, job, started, commandLine);
+): RunUnderWay {
+  if (started.queue === undefined || job.state === "running") return { ended: started.ended };
+  const ended = follow(context, database, job, started, started.queue, commandLine);
   // Whoever awaits it sees its error; until then it must not end the process.
   ended.catch(() => undefined);
-  return ended;
+  return { ended, begun: started.queue.begun };
 }
 
 async function follow(
   context: HandlerContext,
   database: Database,
   job: JobRow,
-  { ended, queue }: StartedRun,
+  { ended }: StartedRun,
+  queue: RunQueue,
   commandLine: string,
 ): Promise<RunEnd> {
-  if (queue === undefined || job.state === "running") return ended;
   const { id, fence } = job;
   const reasons = reasonsOf(context, database);
   queue.follow(({ externalId, reason }) => reasons.note({ id, fence, externalId, reason }));

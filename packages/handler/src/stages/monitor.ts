@@ -6,6 +6,7 @@ import type { HandlerContext } from "../handler-context.ts";
 import { jobFiles } from "../job-directory.ts";
 import { overOutputSize, overWalltime, walltimeOf, type Walltime } from "../limits/run-limits.ts";
 import { runnerStates, type PreparedRun, type RunEnd } from "../runners/runner.ts";
+import type { RunUnderWay } from "./await-begin.ts";
 import { runnerOf } from "./runner-of.ts";
 
 /** Files whose size is looked at in one pass; with more runs than that, each has its turn in a later one. */
@@ -20,8 +21,9 @@ interface WatchedRun {
   readonly run: PreparedRun;
   readonly walltime: Walltime | undefined;
   /** By `performance.now()`. */
-  readonly startedAt: number;
-  readonly overAt: number;
+  startedAt: number;
+  /** Never, while it waits in a cluster's queue. */
+  overAt: number;
   readonly files: readonly string[];
   /** Set once it was decided that the run must end. */
   end: RunEnd | undefined;
@@ -56,7 +58,7 @@ export class RunMonitor {
     job: JobRow,
     run: PreparedRun,
     tool: Tool | undefined,
-    ended: Promise<RunEnd>,
+    { ended, begun }: RunUnderWay,
   ): Promise<RunEnd> {
     const { limits } = this.#context.config.jobs;
     const walltime = walltimeOf(limits, run.destination);
@@ -70,13 +72,15 @@ export class RunMonitor {
       run,
       walltime,
       startedAt,
-      overAt: walltime === undefined ? Number.POSITIVE_INFINITY : startedAt + walltime.seconds * 1000,
+      overAt: Number.POSITIVE_INFINITY,
       files: limits.outputSize === undefined ? [] : watchedFiles(run, tool),
       end: undefined,
       gone: undefined,
       notBefore: 0,
     };
     this.#runs.set(job.id, watched);
+    if (begun === undefined) startClock(watched, startedAt);
+    else void begun.then(() => startClock(watched, performance.now()));
     try {
       const end = await ended;
       // The tool may have ended before processes that it started.
@@ -141,6 +145,11 @@ export class RunMonitor {
       this.#context.events.emit("trouble", { at: "monitor", job: job.id, error });
     }
   }
+}
+
+function startClock(watched: WatchedRun, startedAt: number): void {
+  watched.startedAt = startedAt;
+  if (watched.walltime !== undefined) watched.overAt = startedAt + watched.walltime.seconds * 1000;
 }
 
 function watchedFiles(run: PreparedRun, tool: Tool | undefined): string[] {

@@ -12,18 +12,17 @@ import { atStep } from "../fault-points.ts";
 import { destinationOf } from "../destinations/destination-of.ts";
 import type { HandlerContext } from "../handler-context.ts";
 import { jobDirectory } from "../job-directory.ts";
-import type { PreparedRun, RecoveredRun, RunEnd } from "../runners/runner.ts";
-import { awaitBegin } from "./await-begin.ts";
+import type { PreparedRun, RecoveredRun } from "../runners/runner.ts";
+import { awaitBegin, type RunUnderWay } from "./await-begin.ts";
 import { cleanUp } from "./clean-up.ts";
 import { fail } from "./finish.ts";
 import { misconfiguredInfo, runnerOf } from "./runner-of.ts";
 import { stop } from "./stop.ts";
 
 /** An adopted run that has to be watched on to its end. */
-export interface RecoveredJob {
+export interface RecoveredJob extends RunUnderWay {
   readonly tool: Tool | undefined;
   readonly run: PreparedRun;
-  readonly ended: Promise<RunEnd>;
 }
 
 /**
@@ -62,7 +61,7 @@ export async function recover(
       };
     case "running":
       if (recovered.queue === undefined) await markRunning(context, database, job, recovered.externalId);
-      return { tool, run, ended: awaitBegin(context, database, job, recovered) };
+      return { tool, run, ...awaitBegin(context, database, job, recovered) };
     case "ended":
       await markRunning(context, database, job, "");
       return { tool, run, ended: Promise.resolve(recovered.end) };

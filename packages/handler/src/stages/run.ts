@@ -6,8 +6,7 @@ import {
 } from "@galaxy-jobs/shared-db";
 import { atStep } from "../fault-points.ts";
 import type { HandlerContext } from "../handler-context.ts";
-import type { RunEnd } from "../runners/runner.ts";
-import { awaitBegin } from "./await-begin.ts";
+import { awaitBegin, type RunUnderWay } from "./await-begin.ts";
 import type { Preparation } from "./prepare.ts";
 import { runnerOf } from "./runner-of.ts";
 
@@ -21,7 +20,7 @@ export async function run(
   database: Database,
   job: JobRow,
   { run: prepared, commandLine }: Preparation,
-): Promise<{ readonly ended: Promise<RunEnd> } | undefined> {
+): Promise<RunUnderWay | undefined> {
   const runner = runnerOf(context, prepared.destination.runner);
   const { toolId } = job;
   const started = await atStep(
@@ -46,5 +45,5 @@ export async function run(
   }
   const event = queue === undefined ? "started" : "submitted";
   context.events.emit(event, { job: job.id, fence: job.fence, externalId });
-  return { ended: awaitBegin(context, database, job, started, commandLine) };
+  return awaitBegin(context, database, job, started, commandLine);
 }
