@@ -35,12 +35,20 @@ const jobConf = (slurmConf: string) => `<?xml version="1.0"?>
         <destination id="held" runner="slurm">
             <param id="nativeSpecification">--hold</param>
         </destination>
+        <destination id="small" runner="slurm">
+            <param id="memory">60</param>
+            <resubmit condition="memory_limit_reached" destination="large"/>
+        </destination>
+        <destination id="large" runner="slurm">
+            <param id="memory">900</param>
+        </destination>
         <destination id="nowhere" runner="slurm">
             <param id="nativeSpecification">--partition=nowhere</param>
         </destination>
     </destinations>
     <tools>
         <tool id="held" destination="held"/>
+        <tool id="hungry" destination="small"/>
         <tool id="refused" destination="nowhere"/>
     </tools>
 </job_conf>
@@ -65,6 +73,8 @@ describe("a Galaxy whose jobs run on Slurm (slurmctld, slurmd, munged)", functio
       ["report", report],
       ["held", "echo held > report.txt"],
       ["refused", "true"],
+      ["report_later", "sleep 300"],
+      ["hungry", "x=`head -c 150000000 /dev/zero | tr '\\0' x`; sleep 4; echo fed > report.txt"],
     ] as const)
       await writeFile(join(folder, "tools", `${id}.yml`), tool(id, command));
     const jobConfFile = join(folder, "job_conf.xml");
@@ -124,32 +134,43 @@ describe("a Galaxy whose jobs run on Slurm (slurmctld, slurmd, munged)", functio
     expect((await galaxy.job(held.job, ["queued"])).state).to.equal("queued");
   });
 
-  it("finds jobs that wait and run when the handler comes back after kill -9, and cancels one", async () => {
+  it("goes to a destination with more memory when Slurm ended it over its memory", async () => {
+    const { job, output } = await submit("hungry");
+    const ended = await galaxy.job(job, ["ok", "error"], 90_000);
+    expect(ended).to.include({ state: "ok", exit_code: 0 });
+    expect(await galaxy.api(`/api/datasets/${output}/display`)).to.equal("fed\n");
+    expect((await rowOf("hungry")).destinationId).to.equal("large");
+  });
+
+  it("is adopted by a handler of the pool on another machine when its own is killed", async () => {
     const held = await rowOf("held");
-    await galaxy.handlers.pop()!.stop("SIGKILL");
-    await galaxy.database
-      .sql`update handler_incarnation set heartbeat_time = heartbeat_time - interval '1 day'`;
-    await galaxy.startHandler("handler0");
-    await cluster.run("scontrol", "release", held.jobRunnerExternalId!);
-    await until(
-      async () =>
-        (await galaxy.database.sql`select state from job where id = ${held.id}`)[0]!["state"] === "ok",
-      { what: "the job that waited to end", deadline: 60_000 },
-    );
-    const { job } = await submit("held");
-    const queued = await until(async () => (await rowOf("held")).jobRunnerExternalId ?? undefined, {
-      what: "its id with Slurm",
-      deadline: 30_000,
+    await galaxy.startHandler("handler1");
+    const dead = galaxy.handlers[0]!;
+    await dead.stop("SIGKILL");
+    // For the others, it was somewhere else.
+    await galaxy.database.sql`
+      update handler_incarnation set hostname = 'elsewhere', boot_id = 'another', heartbeat_time = now() - interval '1 day'
+      where server_name = 'handler0'`;
+    await until(async () => (await rowOf("held")).handler === "handler1", {
+      what: "the job to be adopted",
+      deadline: 60_000,
     });
-    await galaxy.api(`/api/jobs/${job}`, { method: "DELETE" });
-    await galaxy.job(job, ["deleted"], 60_000);
-    expect(await cluster.run("squeue", "-h", "-t", "all", "-o", "%T", "-j", queued!)).to.equal("CANCELLED");
+    await cluster.run("scontrol", "release", held.jobRunnerExternalId!);
+    await until(async () => (await rowOf("held")).state === "ok", {
+      what: "the job that waited to end",
+      deadline: 60_000,
+    });
   });
 
   it("deletes jobs at whatever step they are on their way to Slurm", async () => {
     const jobs = await Promise.all(Array.from({ length: 12 }, () => submit("held")));
     for (const { job } of jobs) await galaxy.api(`/api/jobs/${job}`, { method: "DELETE" });
     for (const { job } of jobs) await galaxy.job(job, ["deleted"], 60_000);
+    // A job that runs is cancelled too.
+    const { job } = await submit("report_later");
+    await galaxy.job(job, ["running"], 60_000);
+    await galaxy.api(`/api/jobs/${job}`, { method: "DELETE" });
+    await galaxy.job(job, ["deleted"], 60_000);
     const left = await cluster.run("squeue", "-h", "-o", "%i");
     expect(left).to.equal("");
   });
