@@ -88,6 +88,7 @@ describe("The sample configuration files", () => {
     const { jobs } = load({ "job_conf.yml": uncommentYaml(sample("job_conf.yml")) });
     expect(Object.keys(jobs.destinations)).to.deep.equal([
       "local",
+      "cluster",
       "two_slots",
       "large",
       "by_chance",
@@ -110,6 +111,7 @@ describe("The sample configuration files", () => {
       "slots_2",
       "slots_8",
       "with_everything",
+      "cluster",
       "by_chance",
       "overflow",
       "by_rule",

@@ -1,11 +1,6 @@
-import {
-  explainWaitIfQueued,
-  markJobRunningIfQueued,
-  type Database,
-  type JobRow,
-  type JobOwnership,
-} from "@galaxy-jobs/shared-db";
+import { markJobRunningIfQueued, type Database, type JobRow } from "@galaxy-jobs/shared-db";
 import type { HandlerContext } from "../handler-context.ts";
+import { reasonsOf } from "../queue-reasons.ts";
 import type { RunEnd, RunQueue, StartedRun } from "../runners/runner.ts";
 
 /** A run that was given to its runner. */
@@ -53,50 +48,4 @@ async function follow(
   );
   if (mine) context.events.emit("started", { job: id, fence, externalId: begun });
   return ended;
-}
-
-type Wait = JobOwnership & { readonly externalId: string; readonly reason: string };
-
-/** News of one moment are written together, ms. */
-const gathering = 50;
-/** Of a handler. */
-const waits = new WeakMap<HandlerContext, WaitReasons>();
-
-function reasonsOf(context: HandlerContext, database: Database): WaitReasons {
-  let reasons = waits.get(context);
-  if (reasons === undefined) waits.set(context, (reasons = new WaitReasons(context, database)));
-  return reasons;
-}
-
-/** Thousands of jobs wait in a queue and are looked at together, so what changed is written in one statement. */
-class WaitReasons {
-  readonly #context: HandlerContext;
-  readonly #database: Database;
-  /** Undefined: it has begun meanwhile. */
-  #news = new Map<number, Wait | undefined>();
-
-  constructor(context: HandlerContext, database: Database) {
-    this.#context = context;
-    this.#database = database;
-  }
-
-  note(wait: Wait): void {
-    if (this.#news.size === 0) setTimeout(() => void this.#write(), gathering);
-    this.#news.set(wait.id, wait);
-  }
-
-  forget(id: number): void {
-    if (this.#news.has(id)) this.#news.set(id, undefined);
-  }
-
-  async #write(): Promise<void> {
-    const news = [...this.#news.values()].filter((wait) => wait !== undefined);
-    this.#news = new Map();
-    try {
-      await explainWaitIfQueued(this.#database, news);
-    } catch (error) {
-      // Only an explanation: the next change brings another.
-      this.#context.events.emit("trouble", { at: "wait-reason", error });
-    }
-  }
 }

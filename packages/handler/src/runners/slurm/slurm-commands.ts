@@ -29,7 +29,8 @@ const commandTimeout = 40_000;
 /** Jobs in one command line. */
 const idsInOneCommand = 500;
 
-const fieldsOfQueue = "%i|%T|%R|%r|%k";
+const fieldsOfQueue = "%i|%T|%R|%r";
+const fieldsOfSearch = "%i|%T|%R|%r|%k";
 const fieldsOfAccounting = "JobIDRaw,State,NodeList,Comment";
 
 /** What sbatch says when another try may help: no controller, a slow one, one that is full, no munge. */
@@ -45,6 +46,8 @@ export class SlurmCommands {
   readonly #cluster: readonly string[];
   /** Found out by asking; undefined before. */
   #accounting: boolean | undefined;
+  /** The last answer; of many jobs most often the next one is the same. */
+  #seen: { readonly text: string; readonly jobs: ReadonlyMap<string, SlurmJob> } | undefined;
 
   constructor(shell: CommandShell, cluster: string | undefined) {
     this.#shell = shell;
@@ -70,33 +73,14 @@ export class SlurmCommands {
   }
 
   /**
-   * All jobs of this user that the controller knows, ended ones too for MinJobAge. In text: its JSON is a twentieth as fast, and
-   * changes with each release.
+   * All jobs of this user that the controller knows, ended ones too for MinJobAge. In text: its JSON is several times
+   * the work, and changes with each release.
    * @throws SlurmUnansweredError
    */
-  async queue(): Promise<Map<string, SlurmJob>> {
-    const command = [
-      "squeue",
-      ...this.#cluster,
-      "--me",
-      "--noheader",
-      "--states=all",
-      "--format",
-      fieldsOfQueue,
-    ];
-    return this.#ask(command, (fields) => {
-      const [id, state, nodesOrReason, ...rest] = fields;
-      // A reason has no bar; a comment may.
-      const [reason, ...comment] = rest;
-      const pending = nodesOrReason!.startsWith("(");
-      return {
-        id: id!,
-        state: state!,
-        reason: pending ? nodesOrReason!.slice(1, -1) : reason!,
-        nodes: pending ? "" : nodesOrReason!,
-        comment: comment.join("|"),
-      };
-    });
+  async queue(): Promise<ReadonlyMap<string, SlurmJob>> {
+    const text = await this.#askQueue(fieldsOfQueue);
+    if (this.#seen?.text !== text) this.#seen = { text, jobs: jobsIn(text, queuedJob) };
+    return this.#seen.jobs;
   }
 
   /**
@@ -119,8 +103,8 @@ export class SlurmCommands {
    * @throws SlurmUnansweredError
    */
   async find(name: string, comment: string): Promise<SlurmJob | undefined> {
-    const queued = [...(await this.queue()).values()].find((job) => job.comment === comment);
-    if (queued !== undefined) return queued;
+    const queued = jobsIn(await this.#askQueue(fieldsOfSearch), queuedJob);
+    for (const job of queued.values()) if (job.comment === comment) return job;
     const accounted = await this.#askAccounting(["--name", name, "--starttime", "now-30days"]);
     return [...(accounted?.values() ?? [])].find((job) => job.comment === comment);
   }
@@ -160,14 +144,11 @@ export class SlurmCommands {
     }));
   }
 
-  async #ask(
-    command: readonly string[],
-    read: (fields: string[]) => SlurmJob,
-  ): Promise<Map<string, SlurmJob>> {
-    const result = await this.#answer(command);
-    if (result.code !== 0)
-      throw new SlurmUnansweredError(wordsOf(result, command[0]!) || `${command[0]} failed`);
-    return jobsIn(result.stdout, read);
+  async #askQueue(fields: string): Promise<string> {
+    const which = ["--me", "--noheader", "--states=all", "--format", fields];
+    const result = await this.#answer(["squeue", ...this.#cluster, ...which]);
+    if (result.code !== 0) throw new SlurmUnansweredError(wordsOf(result, "squeue") || "squeue failed");
+    return result.stdout;
   }
 
   async #answer(command: readonly string[]): Promise<CommandResult> {
@@ -198,6 +179,18 @@ function jobsIn(text: string, read: (fields: string[]) => SlurmJob): Map<string,
     jobs.set(job.id, job);
   }
   return jobs;
+}
+
+/** A line of squeue. A reason has no bar; a comment may. */
+function queuedJob([id, state, nodesOrReason, reason, ...comment]: string[]): SlurmJob {
+  const pending = nodesOrReason!.startsWith("(");
+  return {
+    id: id!,
+    state: state!,
+    reason: pending ? nodesOrReason!.slice(1, -1) : reason!,
+    nodes: pending ? "" : nodesOrReason!,
+    comment: comment.join("|"),
+  };
 }
 
 /** What a command said, without its own name before each line. */

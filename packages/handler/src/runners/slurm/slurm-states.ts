@@ -21,9 +21,8 @@ export type SlurmPhase = "waiting" | "running" | "ended";
 
 /** @param state in Slurm's words; of sacct also `CANCELLED by 1000` */
 export function phaseOf(state: string): SlurmPhase {
-  const word = baseState(state);
-  if (waiting.has(word)) return "waiting";
-  return running.has(word) ? "running" : "ended";
+  if (waiting.has(state)) return "waiting";
+  return running.has(state) ? "running" : "ended";
 }
 
 /** The state alone, without who caused it or a sign that sacct cut it. */

@@ -30,7 +30,21 @@ export function checkParams(destination: Destination, settings: Place, known: Kn
       at(key).warn("jobs run without containers here: their commands run on the machine itself");
   if (runner === "dynamic") checkRule(destination, settings, at, known);
   else warnOfRunner(runner, settings, known);
-  if (isSlurmRunner(known.runners[runner]?.load ?? "")) report(readSlurmSettings(params).faults, at, known);
+  checkSlurm(known.runners[runner]?.load ?? "", params, at, known);
+}
+
+/** Galaxy's drmaa and cli runners serve other schedulers too, whose words are no mistake in job_conf. */
+function checkSlurm(
+  load: string,
+  params: Destination["params"],
+  at: (key: string) => Place,
+  known: Known,
+): void {
+  if (!isSlurmRunner(load)) return;
+  const { faults } = readSlurmSettings(params);
+  if (/slurm/.test(load)) return report(faults, at, known);
+  for (const { key, message, remedy } of faults)
+    at(key).warn(`jobs of this destination will fail, since only Slurm is served: ${message}`, remedy);
 }
 
 function checkRule({ params }: Destination, settings: Place, at: (key: string) => Place, known: Known): void {
