@@ -35,10 +35,11 @@ const fieldsOfAccounting = "JobIDRaw,State,NodeList,Comment";
 
 /** What sbatch says when another try may help: no controller, a slow one, one that is full, no munge. */
 const passing =
-  /unable to contact slurm controller|socket timed out|timed out|connection (refused|reset|failure)|zero bytes were transmitted|temporarily unable|resource temporarily unavailable|try again|backend in standby|unexpected message|communication|munge|authentication credential|protocol authentication|unable to (connect|establish)|transport endpoint|database is down|slurmdbd|cannot allocate memory/i;
+  /unable to contact slurm controller|socket timed out|timed out|connection (refused|reset|failure)|zero bytes were transmitted|temporarily unable|resource temporarily unavailable|try again|backend in standby|unexpected message|communication|munge|authentication credential|protocol authentication|unable to (connect|establish)|transport endpoint|database is down|slurmdbd|cannot allocate memory|configuration source|fetch_config/i;
 
 /** Nothing has reached the controller then. */
-const neverReached = /unable to contact slurm controller \(connect failure\)|connection refused|munge/i;
+const neverReached =
+  /unable to contact slurm controller \(connect failure\)|connection refused|munge encode failed|configuration source/i;
 
 /** The commands of one Slurm, each with its time-out. */
 export class SlurmCommands {
