@@ -155,6 +155,7 @@ export class JobHandler implements Service {
     if (this.#options.config.handlerStop === "wait" && this.#lease?.fenced === false)
       await this.#waitForRuns();
     this.#leaving.abort();
+    for (const runner of this.#context?.runners.values() ?? []) runner.leave?.();
     this.#lease?.giveUp();
     await this.#stops.stop();
     await this.#limits.stop();

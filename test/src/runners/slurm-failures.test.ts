@@ -231,7 +231,15 @@ describe("jobs of a Slurm (slurmctld, slurmd, munged) that fails them", function
     });
 
     it("lets a handler stop, and a deletion through, while nobody answers", async () => {
+      const running = await start(waiting);
+      await written(running.run, "here");
       await cluster.kill("slurmctld");
+      const stopped = running.runner.stop(running.run).then(
+        () => "stopped",
+        (error: Error) => error.message,
+      );
+      running.runner.leave();
+      expect(await stopped).to.match(/the handler stops/);
       const { run, runner, ended } = await start("echo ran > ran");
       await runner.stop(run);
       expect((await ended).failure).to.match(/cancelled before it began/);

@@ -103,6 +103,8 @@ export interface Runner {
   recover(run: PreparedRun): Promise<RecoveredRun>;
   /** Ends a run with all its processes; resolves when none is left. Harmless when it has ended or was never started. */
   stop(run: PreparedRun): Promise<void>;
+  /** The handler stops: what waits for an answer from elsewhere, a `stop` too, fails now; the next owner of the job repeats it. */
+  leave?(): void;
   /** Lets go of what it watches; the runs go on. */
   close(): Promise<void>;
 }

@@ -123,11 +123,16 @@ export class SlurmCluster {
     }
   }
 
-  async close(): Promise<void> {
+  /** Waits for nothing any more; the watching goes on. */
+  leave(): void {
     this.#closing.abort();
+    for (const waiters of this.#awaited.values()) for (const done of waiters) done();
+  }
+
+  async close(): Promise<void> {
+    this.leave();
     clearTimeout(this.#cancelTimer);
     await this.#loop.stop();
-    for (const waiters of this.#awaited.values()) for (const done of waiters) done();
     await this.#options.shell.close();
   }
 
@@ -242,6 +247,7 @@ export class SlurmCluster {
 
   /** @param within ms */
   async #endsWithin(jobId: string, within: number): Promise<boolean> {
+    if (this.#closing.signal.aborted) return false;
     const waiters = this.#awaited.get(jobId) ?? new Set();
     this.#awaited.set(jobId, waiters);
     let timer: NodeJS.Timeout | undefined;

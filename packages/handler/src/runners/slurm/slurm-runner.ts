@@ -85,6 +85,10 @@ export class SlurmRunner implements Runner {
     this.#gone.add(run);
   }
 
+  leave(): void {
+    for (const cluster of this.#clusters.values()) cluster.leave();
+  }
+
   async close(): Promise<void> {
     await Promise.all([...this.#clusters.values()].map((cluster) => cluster.close()));
   }
