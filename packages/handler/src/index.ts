@@ -44,5 +44,7 @@ export { remove } from "./operations/remove.ts";
 export { SlurmRunner, type SlurmRunnerOptions } from "./runners/slurm/slurm-runner.ts";
 export { LocalShell } from "./runners/shell/local-shell.ts";
 export { SshShell } from "./runners/shell/ssh-shell.ts";
-export { SlurmCommands } from "./runners/slurm/slurm-commands.ts";
+export { judgeEnd } from "./runners/slurm/judge-end.ts";
+export { SlurmCommands, type SlurmJob } from "./runners/slurm/slurm-commands.ts";
+export { pendingReason } from "./runners/slurm/slurm-states.ts";
 export type { PreparedRun, RecoveredRun, RunEnd, Runner, StartedRun } from "./runners/runner.ts";
