@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "chai";
 import type { JobRow } from "@galaxy-jobs/shared-db";
@@ -34,6 +34,8 @@ const jobConf = (slurmConf: string) => `<?xml version="1.0"?>
         </destination>
         <destination id="held" runner="slurm">
             <param id="nativeSpecification">--hold</param>
+            <!-- It waits for longer than that, and runs an instant. -->
+            <param id="walltime">00:00:05</param>
         </destination>
         <destination id="small" runner="slurm">
             <param id="memory">60</param>
@@ -58,6 +60,7 @@ describe("a Galaxy whose jobs run on Slurm (slurmctld, slurmd, munged)", functio
   this.timeout(120_000);
   let cluster: SlurmTestCluster;
   let galaxy: Galaxy;
+  let folder: string;
 
   before(async function () {
     const missing = missingForSlurm();
@@ -66,7 +69,7 @@ describe("a Galaxy whose jobs run on Slurm (slurmctld, slurmd, munged)", functio
       this.skip();
     }
     cluster = await startSlurm();
-    const folder = await traversableFolder("galaxy-slurm-site-");
+    folder = await traversableFolder("galaxy-slurm-site-");
     await mkdir(join(folder, "tools"));
     const report = `{ echo "slots $GALAXY_SLOTS"; echo "memory $GALAXY_MEMORY_MB"; echo "secret $SECRET"; } > report.txt; echo out; echo err >&2`;
     for (const [id, command] of [
@@ -89,6 +92,7 @@ describe("a Galaxy whose jobs run on Slurm (slurmctld, slurmd, munged)", functio
     delete process.env["SECRET"];
     await galaxy?.stop();
     await cluster?.stop();
+    if (folder !== undefined) await rm(folder, { recursive: true, force: true });
   });
 
   const submit = async (id: string): Promise<{ job: string; output: string }> => {
