@@ -1,11 +1,12 @@
-// Compiles the packages, and bundles the page when something of it changed.
+// Compiles the packages, and bundles the page when something of it changed. Words after it choose what is compiled, e.g.
+// `node scripts/build.mjs packages/web packages/ctl`: these and what they need.
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { bin, install, must, root } from "./toolchain.mjs";
 
 await install();
-await must("Compiling", bin("tsc"), ["-b"]);
+await must("Compiling", bin("tsc"), ["-b", ...process.argv.slice(2)]);
 await buildPage();
 
 async function buildPage() {
@@ -26,7 +27,7 @@ async function buildPage() {
 
 function digestOf(paths) {
   const hash = createHash("sha256");
-  for (const path of paths.flatMap(filesOf).sort()) hash.update(path).update(readFileSync(path));
+  for (const path of paths.flatMap(filesOf).sort()) hash.update(relative(root, path)).update(readFileSync(path));
   return hash.digest("hex");
 }
 

@@ -4,6 +4,8 @@ const SECRET_NAME = /secret|passw(or)?d|passphrase|api[_-]?key|token|authorizati
 const MASK = "***";
 const LONGEST_TEXT = 16_384;
 const DEEPEST = 6;
+/** syslog(3)'s. */
+const PRIORITIES: Readonly<Record<string, number>> = { error: 3, warn: 4, info: 6, debug: 7 };
 
 /** `2026-01-31T12:00:00.000Z INFO  job.finished job=7 tool="line count"` */
 export function textLine(time: string, level: string, event: string, facts: Facts): string {
@@ -17,6 +19,11 @@ export function jsonLine(time: string, level: string, event: string, facts: Fact
   for (const [key, value] of Object.entries(facts))
     line[Object.hasOwn(line, key) ? `fact_${key}` : key] = value;
   return escapeControls(JSON.stringify(line));
+}
+
+/** A line of text or JSON as the journal takes it (sd-daemon(3)). */
+export function journalLine(level: string, line: string): string {
+  return `<${PRIORITIES[level] ?? 6}>${line.replace(/^\d{4}-\S+Z [A-Z]+ +/, "")}`;
 }
 
 /**

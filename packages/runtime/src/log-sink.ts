@@ -23,6 +23,10 @@ export class LogSink extends Transport {
     }
   }
 
+  get isStandardError(): boolean {
+    return this.#file === undefined;
+  }
+
   override log(entry: Record<symbol, unknown>, done: () => void): void {
     const line = `${String(entry[Symbol.for("message")])}\n`;
     if (this.#file === undefined) process.stderr.write(line);

@@ -1,6 +1,6 @@
 import { createLogger as createWinstonLogger, format } from "winston";
 import { LogSink } from "./log-sink.ts";
-import { jsonLine, plainFacts, textLine } from "./log-line.ts";
+import { journalLine, jsonLine, plainFacts, textLine } from "./log-line.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 export type LogFormat = "text" | "json";
@@ -30,6 +30,8 @@ export interface LoggerOptions {
   readonly format: LogFormat;
   /** Absent: standard error. */
   readonly file?: string;
+  /** Standard error is systemd's journal: lines begin with their priority, and without the time, which it adds itself. */
+  readonly journal?: boolean;
   /** Added to every event. */
   readonly facts?: Facts;
 }
@@ -42,9 +44,10 @@ export function createLogger(options: LoggerOptions): Logger {
     levels: { error: 0, warn: 1, info: 2, debug: 3 },
     level: options.level,
     // `facts` are made plain at the moment of the event: what happens to an object later does not change its line.
-    format: format.printf((entry) =>
-      line(String(entry["time"]), entry.level, String(entry.message), entry["facts"] as Facts),
-    ),
+    format: format.printf((entry) => {
+      const text = line(String(entry["time"]), entry.level, String(entry.message), entry["facts"] as Facts);
+      return options.journal === true && sink.isStandardError ? journalLine(entry.level, text) : text;
+    }),
     transports: [sink],
   });
 

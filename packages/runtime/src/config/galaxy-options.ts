@@ -1,11 +1,15 @@
+import { hostname } from "node:os";
 import { anything, choice, flag, list, number, text, WrongValue } from "./option-kinds.ts";
 import type { OptionKind } from "./option-kinds.ts";
 import { resubmitCondition } from "./job-config/resubmit.ts";
 
-/** A server name ends up in job.handler, which holds 255 characters, and in file names. */
+/**
+ * A server name ends up in job.handler, which holds 255 characters, and in file names. `%h` in it is the name of this host, as in
+ * uWSGI: containers that one command starts have names of their own.
+ */
 const serverName: OptionKind<string> = {
   read(raw) {
-    const name = text.read(raw);
+    const name = text.read(raw).replaceAll("%h", hostname());
     if (/^[A-Za-z0-9_][A-Za-z0-9_.@:+-]{0,254}$/.test(name)) return name;
     throw new WrongValue(
       `"${name}" cannot be a server name`,

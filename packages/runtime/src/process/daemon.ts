@@ -4,6 +4,7 @@ import type { Logger } from "../log.ts";
 import type { Service } from "../service.ts";
 import { ownIdentity } from "./process-identity.ts";
 import type { DaemonContext } from "./run-daemon.ts";
+import type { ServiceManager } from "./service-manager.ts";
 import type { KnownSignal, SignalMeaning, SignalQueue, SignalTable } from "./signal-queue.ts";
 import os from "node:os";
 
@@ -16,6 +17,7 @@ export class Daemon {
   readonly #config: GalaxyConfig;
   readonly #logger: Logger;
   readonly #signals: SignalQueue;
+  readonly #manager: ServiceManager;
   readonly #table: SignalTable;
   readonly #patience: number;
   readonly #isChild: boolean;
@@ -33,6 +35,7 @@ export class Daemon {
     config: GalaxyConfig;
     logger: Logger;
     signals: SignalQueue;
+    manager: ServiceManager;
     table: SignalTable;
     /** Seconds that a stop may take. */
     patience: number;
@@ -44,6 +47,7 @@ export class Daemon {
     this.#config = parts.config;
     this.#logger = parts.logger;
     this.#signals = parts.signals;
+    this.#manager = parts.manager;
     this.#table = parts.table;
     this.#patience = parts.patience;
     this.#isChild = parts.isChild;
@@ -56,6 +60,8 @@ export class Daemon {
     this.#logger.info("daemon.starting", { program: this.#name, ...identity, config: this.#config.file });
     for (const warning of this.#config.warnings)
       this.#logger.warn("config.warning", { text: formatFault(warning) });
+    this.#manager.onFault((error) => this.#logger.warn("daemon.service_manager_not_told", { error }));
+    void this.#manager.status("starting");
     void this.#readSignals();
     const removeGuards = this.#guardAgainstStrayErrors();
     const starting = main({
@@ -82,6 +88,7 @@ export class Daemon {
       if (first === true) {
         onReady();
         this.#logger.info("daemon.ready");
+        void this.#manager.ready(this.#readyStatus());
       }
       if (first === false) this.#logger.error("daemon.start_failed", { error: failure });
       const end: End = first === false ? { exitCode: 1, reason: "start failed" } : await this.#end;
@@ -90,6 +97,7 @@ export class Daemon {
       return "signal" in end ? 0 : end.exitCode;
     } finally {
       removeGuards();
+      await this.#manager.close();
       await this.#logger.close();
     }
   }
@@ -124,8 +132,10 @@ export class Daemon {
         this.#tellHurry();
         return;
       case "reopen-logs":
+        void this.#manager.reloading();
         this.#logger.reopen();
         this.#logger.info("log.reopened", { signal });
+        if (!again) void this.#manager.ready(this.#readyStatus());
         this.#onSignal(meaning);
         return;
       case "reload":
@@ -138,6 +148,7 @@ export class Daemon {
   /** Stops everything, last started first, within the time allowed; a second signal ends the patience at once. */
   async #stopAll(end: End, started: Promise<boolean>): Promise<void> {
     this.#stopping.abort();
+    void this.#manager.stopping("stopping");
     this.#logger.info("daemon.stopping", { ...end, timeout: this.#patience });
     let timer: NodeJS.Timeout | undefined;
     const patience = new Promise<"forced">((resolve) => {
@@ -175,6 +186,11 @@ export class Daemon {
     await Promise.race([this.#logger.close(), new Promise((resolve) => setTimeout(resolve, 500))]);
     for (const last of this.#onForce) last();
     process.exit(exitCode);
+  }
+
+  #readyStatus(): string {
+    const pools = this.#config.attachToPools;
+    return `ready: ${this.#config.serverName}${pools.length === 0 ? "" : ` in ${pools.join(", ")}`}`;
   }
 
   /** An error that nobody caught leaves the process in an unknown state: it is logged and the daemon ends, gracefully. */

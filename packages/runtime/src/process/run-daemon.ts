@@ -16,6 +16,7 @@ import type { ProcessIdentity } from "./process-identity.ts";
 import { takeMasterMark, tellMaster } from "./master-channel.ts";
 import { CHILD_SIGNALS, SIGNALS, SignalQueue } from "./signal-queue.ts";
 import type { SignalMeaning, SignalTable } from "./signal-queue.ts";
+import { ServiceManager, writesToJournal } from "./service-manager.ts";
 import { stopDaemon } from "./stop-daemon.ts";
 
 /** What `main` of a daemon works with. */
@@ -77,8 +78,9 @@ const STOP_DAEMON_MARGIN_MS = 15_000;
 export async function runDaemon(options: DaemonOptions): Promise<void> {
   const isChild = takeMasterMark(process.env);
   const signals = new SignalQueue(options.signals);
+  const manager = ServiceManager.take(process.env);
   const parent = waitingParent(process.env);
-  const exitCode = await life(options, signals, parent, isChild).catch(async (error: unknown) => {
+  const exitCode = await life(options, signals, manager, parent, isChild).catch(async (error: unknown) => {
     const text = failureText(options.name, error);
     // A master says itself what its children could not.
     if (isChild) await tellMaster({ type: "failed", text });
@@ -96,6 +98,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
 async function life(
   options: DaemonOptions,
   signals: SignalQueue,
+  manager: ServiceManager,
   parent: ReturnType<typeof waitingParent>,
   isChild: boolean,
 ): Promise<number> {
@@ -141,6 +144,7 @@ async function life(
       level: config.log.level,
       format: config.log.format,
       facts: { server: config.serverName },
+      journal: writesToJournal(process.env),
       ...(log === undefined || log.late ? {} : { file: log.file }),
     });
     const daemon = new Daemon({
@@ -148,6 +152,7 @@ async function life(
       config,
       logger,
       signals,
+      manager,
       table: isChild ? CHILD_SIGNALS : (settings.signals ?? SIGNALS),
       patience,
       isChild,

@@ -1,0 +1,11 @@
+// A suite beside `npm test`: it needs root and namespaces, and starts what only a machine of its own should.
+import { join } from "node:path";
+import { must, root, run } from "./toolchain.mjs";
+
+/** Builds, runs test/src/AREA/*.suite.ts and ends this script with their exit code. A test builds on those before it, so that the first failure ends the run. The last line is "N passed, N failed". */
+export async function runSuite(area) {
+  await must("Building", process.execPath, [join(root, "scripts", "build.mjs")]);
+  const mocha = join(root, "test", "node_modules", ".bin", "mocha");
+  const words = ["--no-config", "--reporter", "dist/support/reporter.js", "--forbid-only", "--bail", `dist/${area}/*.suite.js`];
+  process.exit(await run(mocha, words, { cwd: join(root, "test") }));
+}
