@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
-import { cp, copyFile, mkdir, realpath, symlink, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { chmod, cp, copyFile, mkdir, realpath, symlink, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 
@@ -14,6 +15,7 @@ const programs =
 export async function makeBaseRoot(root: string): Promise<void> {
   for (const folder of ["bin", "usr/bin", "usr/local/bin", "etc", "tmp", "proc", "sys", "dev", "run", "var/lib"])
     await mkdir(join(root, folder), { recursive: true });
+  await chmod(join(root, "tmp"), 0o1777);
   await writeFile(join(root, "etc/passwd"), "root:x:0:0:root:/root:/bin/sh\n");
   await writeFile(join(root, "etc/group"), "root:x:0:\n");
   const libraries = new Set<string>();
@@ -25,6 +27,9 @@ export async function makeBaseRoot(root: string): Promise<void> {
     const { stdout } = await execute("ldd", [file]).catch(() => ({ stdout: "" }));
     for (const [, library] of stdout.matchAll(/(\/\S+) \(0x/g)) libraries.add(library!);
   }
+  const libc = [...libraries].find((library) => /\/libc\.so/.test(library))!;
+  for (const name of "librt.so.1 libutil.so.1 libresolv.so.2 libnss_dns.so.2 libnss_files.so.2".split(" "))
+    if (existsSync(join(dirname(libc), name))) libraries.add(join(dirname(libc), name));
   for (const library of libraries) {
     const target = join(root, library);
     await mkdir(dirname(target), { recursive: true });

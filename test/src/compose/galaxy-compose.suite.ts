@@ -168,7 +168,7 @@ describe("Galaxy by docker-compose.yml", function () {
     await ended(lost, ["running"]);
     const [container] = await containersOf("handler");
     const before = (await engine.docker("inspect", "-f", "{{.State.Pid}}", container!)).trim();
-    process.kill(Number(before), "SIGKILL");
+    await engine.machine.run(["kill", "-9", before]);
     await until(
       async () => {
         const now = (await engine.docker("inspect", "-f", "{{.State.Pid}} {{.State.Running}}", container!)).trim();
