@@ -16,10 +16,14 @@ async function checkWeb() {
 }
 
 function checkHandler(serverName) {
-  const listed = execFileSync("galaxyctl", ["handlers", "list", "--json"], { encoding: "utf8", timeout: 20_000 });
+  const listed = execFileSync("galaxyctl", ["handlers", "list", "--json"], {
+    encoding: "utf8",
+    timeout: 20_000,
+  });
   const handler = JSON.parse(listed).find((found) => found.serverName === serverName);
   if (handler === undefined) fail(`the handler ${serverName} is not registered`);
-  if ((handler.heartbeatAge ?? Infinity) > LONGEST_SILENCE) fail(`the handler ${serverName} gives no sign of life`);
+  if ((handler.heartbeatAge ?? Infinity) > LONGEST_SILENCE)
+    fail(`the handler ${serverName} gives no sign of life`);
 }
 
 function fail(reason) {

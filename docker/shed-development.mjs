@@ -14,10 +14,13 @@ for (const folder of ["test", "bench"]) rmSync(join(root, folder), { recursive: 
 
 /** @param folder of a package, as it is on the disk */
 function keepDependenciesOf(folder) {
-  const { dependencies = {}, optionalDependencies = {}, peerDependencies = {} } = JSON.parse(
-    readFileSync(join(folder, "package.json"), "utf8"),
-  );
-  for (const name of Object.keys({ ...dependencies, ...optionalDependencies, ...peerDependencies })) keep(name, folder);
+  const {
+    dependencies = {},
+    optionalDependencies = {},
+    peerDependencies = {},
+  } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+  for (const name of Object.keys({ ...dependencies, ...optionalDependencies, ...peerDependencies }))
+    keep(name, folder);
 }
 
 function keep(name, dependant) {

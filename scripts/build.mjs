@@ -27,7 +27,8 @@ async function buildPage() {
 
 function digestOf(paths) {
   const hash = createHash("sha256");
-  for (const path of paths.flatMap(filesOf).sort()) hash.update(relative(root, path)).update(readFileSync(path));
+  for (const path of paths.flatMap(filesOf).sort())
+    hash.update(relative(root, path)).update(readFileSync(path));
   return hash.digest("hex");
 }
 

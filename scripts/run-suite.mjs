@@ -6,6 +6,13 @@ import { must, root, run } from "./toolchain.mjs";
 export async function runSuite(area) {
   await must("Building", process.execPath, [join(root, "scripts", "build.mjs")]);
   const mocha = join(root, "test", "node_modules", ".bin", "mocha");
-  const words = ["--no-config", "--reporter", "dist/support/reporter.js", "--forbid-only", "--bail", `dist/${area}/*.suite.js`];
+  const words = [
+    "--no-config",
+    "--reporter",
+    "dist/support/reporter.js",
+    "--forbid-only",
+    "--bail",
+    `dist/${area}/*.suite.js`,
+  ];
   process.exit(await run(mocha, words, { cwd: join(root, "test") }));
 }

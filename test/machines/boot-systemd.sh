@@ -2,7 +2,7 @@
 # boot-systemd.sh WORK REPOSITORY
 # Becomes systemd, which must be PID 1 of its own namespaces: the caller is in-own-cgroups.sh unshare --pid --fork …
 # The root is an overlay of this machine's on a tmpfs, so that nothing here is changed; the repository appears at
-# /srv/galaxy/server, and the files below WORK/files as if they were in the root.
+# /srv/galaxy/server, and the files below WORK/files as if they were in the root. The journal is kept in WORK/journal.
 set -euo pipefail
 [ $$ = 1 ] || { echo "not PID 1 of its own namespace" >&2; exit 1; }
 work=$1 repository=$2
@@ -49,6 +49,9 @@ mkdir -p "$root/srv/galaxy/server" "$root/etc/galaxy"
 cp -a "$work/files/." "$root/"
 chown -R 7999:7999 "$root/srv/galaxy"
 mount --bind "$repository" "$root/srv/galaxy/server"
+# What the journal says outlasts the machine.
+mkdir -p "$work/journal" "$root/var/log/journal"
+mount --bind "$work/journal" "$root/var/log/journal"
 mkdir -p "$root$work"
 mount --bind "$work" "$root$work"
 
@@ -59,4 +62,4 @@ mkdir -p .outside
 pivot_root . .outside
 umount -l /.outside
 exec env -i container=galaxy-test PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
-  /lib/systemd/systemd --system --log-target=console --show-status=1 < /dev/null
+  /lib/systemd/systemd --system --log-target=journal --show-status=0 < /dev/null

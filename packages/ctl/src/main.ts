@@ -3,6 +3,7 @@ import { commandLine } from "@galaxy-jobs/runtime";
 import type { Argv } from "yargs";
 import { configCommands } from "./commands/config.ts";
 import { dbCommands } from "./commands/db.ts";
+import { deployCommands } from "./commands/deploy.ts";
 import { handlerCommands, poolCommands } from "./commands/handlers.ts";
 import { jobCommands } from "./commands/jobs.ts";
 import { maintenanceCommands } from "./commands/maintenance.ts";
@@ -36,6 +37,9 @@ try {
     .command("users", "Users and their API keys", (users) => userCommands(users as Argv<CommonArguments>))
     .command("config", "The configuration", (config) =>
       configCommands(routeCommand(config as Argv<CommonArguments>)),
+    )
+    .command("deploy", "Files of process managers", (deploy) =>
+      deployCommands(deploy as Argv<CommonArguments>),
     )
     .command("tools", "Tools", (tools) => toolCommands(tools as Argv<CommonArguments>))
     .demandCommand(1, "say what to do")

@@ -13,7 +13,18 @@ const programs =
 
 /** A root folder with Node, a shell and the usual programs of this machine, and the libraries that these want. */
 export async function makeBaseRoot(root: string): Promise<void> {
-  for (const folder of ["bin", "usr/bin", "usr/local/bin", "etc", "tmp", "proc", "sys", "dev", "run", "var/lib"])
+  for (const folder of [
+    "bin",
+    "usr/bin",
+    "usr/local/bin",
+    "etc",
+    "tmp",
+    "proc",
+    "sys",
+    "dev",
+    "run",
+    "var/lib",
+  ])
     await mkdir(join(root, folder), { recursive: true });
   await chmod(join(root, "tmp"), 0o1777);
   await writeFile(join(root, "etc/passwd"), "root:x:0:0:root:/root:/bin/sh\n");
@@ -39,7 +50,9 @@ export async function makeBaseRoot(root: string): Promise<void> {
 }
 
 async function whereIs(program: string): Promise<string | undefined> {
-  const found = await execute("sh", ["-c", 'PATH=/usr/bin:/bin command -v "$1"', "sh", program]).catch(() => undefined);
+  const found = await execute("sh", ["-c", 'PATH=/usr/bin:/bin command -v "$1"', "sh", program]).catch(
+    () => undefined,
+  );
   const path = found?.stdout.trim();
   return path !== undefined && path.startsWith("/") ? path : join("/usr/bin", program);
 }

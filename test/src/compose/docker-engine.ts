@@ -23,7 +23,10 @@ export interface DockerEngine {
   destroy(): Promise<void>;
 }
 
-export async function startDockerEngine(files: readonly string[], env: Record<string, string>): Promise<DockerEngine> {
+export async function startDockerEngine(
+  files: readonly string[],
+  env: Record<string, string>,
+): Promise<DockerEngine> {
   const work = await traversableFolder("galaxy-test-docker-");
   const machine = await bootMachine(work, "boot-docker.sh", [work]);
   const environment = {
@@ -48,7 +51,10 @@ export async function startDockerEngine(files: readonly string[], env: Record<st
     await rm(work, { recursive: true, force: true });
   };
   try {
-    await until(() => say("docker", ["info"]).catch(() => undefined), { what: "dockerd to answer", deadline: 60_000 });
+    await until(() => say("docker", ["info"]).catch(() => undefined), {
+      what: "dockerd to answer",
+      deadline: 60_000,
+    });
     await makeBaseRoot(join(work, "base"));
     await importImage(work, environment);
     await writeFile(join(work, "empty"), "");

@@ -23,7 +23,12 @@ const postgresWithoutRegistry = {
   ],
   environment: { PGDATA: "/tmp/data" },
   healthcheck: {
-    test: ["CMD", "node", "-e", "require('net').connect(5432,'127.0.0.1').on('error',()=>process.exit(1)).on('connect',()=>process.exit(0))"],
+    test: [
+      "CMD",
+      "node",
+      "-e",
+      "require('net').connect(5432,'127.0.0.1').on('error',()=>process.exit(1)).on('connect',()=>process.exit(0))",
+    ],
     interval: "1s",
     timeout: "5s",
     retries: 60,
@@ -60,7 +65,13 @@ describe("Galaxy by docker-compose.yml", function () {
   let engine: DockerEngine;
 
   before(async function () {
-    const missing = await missingForMachine(["dockerd", "docker", "docker-compose", "docker-init", "iptables"]);
+    const missing = await missingForMachine([
+      "dockerd",
+      "docker",
+      "docker-compose",
+      "docker-init",
+      "iptables",
+    ]);
     if (missing.length > 0) {
       this.test!.title = `needs ${missing.join(", ")}`;
       this.skip();
@@ -70,7 +81,11 @@ describe("Galaxy by docker-compose.yml", function () {
     await place(engine.work, "config/galaxy.yml", galaxyYml);
     await place(engine.work, "config/tools/host.yml", tool("host", "hostname; sleep 0.2"));
     await place(engine.work, "config/tools/special_host.yml", tool("special_host", "hostname"));
-    await place(engine.work, "config/tools/gated.yml", tool("gated", `while [ ! -e ${database}/gate ]; do sleep 0.1; done`));
+    await place(
+      engine.work,
+      "config/tools/gated.yml",
+      tool("gated", `while [ ! -e ${database}/gate ]; do sleep 0.1; done`),
+    );
     await buildImage(engine);
   });
   after(() => engine?.destroy());
@@ -80,11 +95,15 @@ describe("Galaxy by docker-compose.yml", function () {
   });
 
   const overriding = async (): Promise<string> => {
-    const ours = { environment: { GALAXY_CONFIG_OVERRIDE_DATABASE_CONNECTION: url }, volumes: [`${engine.work}/config:/srv/galaxy/config:ro`] };
+    const ours = {
+      environment: { GALAXY_CONFIG_OVERRIDE_DATABASE_CONNECTION: url },
+      volumes: [`${engine.work}/config:/srv/galaxy/config:ro`],
+    };
     const services = { postgres: postgresWithoutRegistry, web: ours, handler: ours, "handler-special": ours };
     return place(engine.work, "override.yml", JSON.stringify({ services }));
   };
-  const compose = async (...words: string[]): Promise<string> => engine.compose("-f", await overriding(), ...words);
+  const compose = async (...words: string[]): Promise<string> =>
+    engine.compose("-f", await overriding(), ...words);
   const api = async (path: string, body?: unknown): Promise<any> => {
     const answer = await engine.machine.fetch(8080, path, body === undefined ? {} : { body });
     if (answer.status >= 400) throw new Error(`${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
@@ -152,7 +171,8 @@ describe("Galaxy by docker-compose.yml", function () {
     for (const service of ["postgres", "web"]) {
       const [container] = await containersOf(service);
       await until(
-        async () => (await engine.docker("inspect", "-f", "{{.State.Health.Status}}", container!)).trim() === "healthy",
+        async () =>
+          (await engine.docker("inspect", "-f", "{{.State.Health.Status}}", container!)).trim() === "healthy",
         { what: `${service} to be healthy`, deadline: 60_000, every: 300 },
       );
     }
@@ -171,7 +191,9 @@ describe("Galaxy by docker-compose.yml", function () {
     await engine.machine.run(["kill", "-9", before]);
     await until(
       async () => {
-        const now = (await engine.docker("inspect", "-f", "{{.State.Pid}} {{.State.Running}}", container!)).trim();
+        const now = (
+          await engine.docker("inspect", "-f", "{{.State.Pid}} {{.State.Running}}", container!)
+        ).trim();
         return now.endsWith("true") && !now.startsWith(`${before} `);
       },
       { what: "another process", deadline: 60_000, every: 200 },
@@ -213,8 +235,11 @@ async function place(folder: string, path: string, content: string): Promise<str
 /** The Dockerfile, on a context that has what a build on a connected machine would install and compile. */
 async function buildImage(engine: DockerEngine): Promise<void> {
   const context = join(engine.work, "context");
-  const { stdout } = await execute("git", ["ls-files", "--cached", "--others", "--exclude-standard"], { cwd: repository });
-  const isWanted = (file: string): boolean => file !== "" && !/^(test\/src|bench|docs)\//.test(file) && file !== ".dockerignore";
+  const { stdout } = await execute("git", ["ls-files", "--cached", "--others", "--exclude-standard"], {
+    cwd: repository,
+  });
+  const isWanted = (file: string): boolean =>
+    file !== "" && !/^(test\/src|bench|docs)\//.test(file) && file !== ".dockerignore";
   for (const file of stdout.split("\n").filter(isWanted)) {
     await mkdir(dirname(join(context, file)), { recursive: true });
     await cp(join(repository, file), join(context, file));
@@ -226,6 +251,10 @@ async function buildImage(engine: DockerEngine): Promise<void> {
   const { stdout: names } = await execute("ls", [join(repository, "packages")]);
   for (const name of names.split("\n").filter(Boolean))
     for (const part of ["dist", "node_modules"])
-      await execute("cp", ["-a", join(repository, "packages", name, part), join(context, "packages", name, part)]);
+      await execute("cp", [
+        "-a",
+        join(repository, "packages", name, part),
+        join(context, "packages", name, part),
+      ]);
   await engine.docker("build", "-q", "-t", "galaxy-jobs", "--build-arg", `BASE=${baseImage}`, context);
 }

@@ -120,7 +120,10 @@ describe("Galaxy under supervisord, by supervisor/galaxy.conf", function () {
 
   it("shows web tier and handlers as one group", async () => {
     await allRun();
-    const names = (await ctl("status")).split("\n").filter(Boolean).map((line) => line.split(/\s+/)[0]);
+    const names = (await ctl("status"))
+      .split("\n")
+      .filter(Boolean)
+      .map((line) => line.split(/\s+/)[0]);
     const handlers = [0, 1, 2, 3].map((number) => `galaxy:handler${number}`);
     expect(names.toSorted()).to.deep.equal([...handlers, "galaxy:web"]);
   });
@@ -151,10 +154,13 @@ describe("Galaxy under supervisord, by supervisor/galaxy.conf", function () {
     expect(answer.match(/: started/g)).to.have.length(5);
     await allRun();
     expect(await pidOf("web")).to.not.equal(before);
-    address = await until(async () => ((await whereWebListens()) !== address ? whereWebListens() : undefined), {
-      what: "the new address",
-      deadline: 60_000,
-    });
+    address = await until(
+      async () => ((await whereWebListens()) !== address ? whereWebListens() : undefined),
+      {
+        what: "the new address",
+        deadline: 60_000,
+      },
+    );
     for (const id of ids) expect((await job(id, ["running"])).state).to.equal("running");
     await writeFile(join(folder, "gate"), "");
     for (const id of ids) expect((await job(id, ["ok", "error"])).state).to.equal("ok");

@@ -52,7 +52,17 @@ export async function bootMachine(work: string, boot: string, args: readonly str
   const before = readFileSync("/proc/1/cgroup", "utf8");
   const group = `galaxy-test-${process.pid}-${Date.now()}`;
   const log = openSync(join(work, "console"), "a");
-  const namespaces = ["unshare", "--pid", "--fork", "--uts", "--ipc", "--net", "--mount", "--propagation", "private"];
+  const namespaces = [
+    "unshare",
+    "--pid",
+    "--fork",
+    "--uts",
+    "--ipc",
+    "--net",
+    "--mount",
+    "--propagation",
+    "private",
+  ];
   const host = spawn(
     join(scripts, "in-own-cgroups.sh"),
     [group, ...namespaces, join(scripts, boot), ...args],
@@ -136,7 +146,10 @@ function ask(
         socketPath,
         path,
         method: method ?? (body === undefined ? "GET" : "POST"),
-        headers: { host: "127.0.0.1:8080", ...(body === undefined ? {} : { "content-type": "application/json" }) },
+        headers: {
+          host: "127.0.0.1:8080",
+          ...(body === undefined ? {} : { "content-type": "application/json" }),
+        },
         agent: false,
         timeout: 60_000,
       },
@@ -162,7 +175,10 @@ function firstOfNamespace(host: number): number | undefined {
   try {
     const children = readFileSync(`/proc/${host}/task/${host}/children`, "utf8").trim().split(" ");
     const own = readlinkSync("/proc/self/ns/pid");
-    return children.filter(Boolean).map(Number).find((pid) => readlinkSync(`/proc/${pid}/ns/pid`) !== own);
+    return children
+      .filter(Boolean)
+      .map(Number)
+      .find((pid) => readlinkSync(`/proc/${pid}/ns/pid`) !== own);
   } catch {
     return undefined;
   }
@@ -170,14 +186,27 @@ function firstOfNamespace(host: number): number | undefined {
 
 /** Removes the machine's groups from every hierarchy; the last processes in them may take a moment. */
 async function removeGroups(name: string): Promise<void> {
-  const { stdout } = await execute("find", ["/sys/fs/cgroup", "-maxdepth", "6", "-type", "d", "-name", name]).catch(
-    (error: { stdout: string }) => error,
-  );
+  const { stdout } = await execute("find", [
+    "/sys/fs/cgroup",
+    "-maxdepth",
+    "6",
+    "-type",
+    "d",
+    "-name",
+    name,
+  ]).catch((error: { stdout: string }) => error);
   for (const folder of stdout.split("\n").filter(Boolean))
-    await until(() => removeTree(folder).then(() => true, () => false), {
-      what: `the processes of ${folder} to end`,
-      deadline: 20_000,
-    });
+    await until(
+      () =>
+        removeTree(folder).then(
+          () => true,
+          () => false,
+        ),
+      {
+        what: `the processes of ${folder} to end`,
+        deadline: 20_000,
+      },
+    );
 }
 
 async function removeTree(folder: string): Promise<void> {

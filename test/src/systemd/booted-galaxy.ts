@@ -1,3 +1,5 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
 import { cp, mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { bootMachine, type Machine } from "../support/machine.ts";
@@ -16,9 +18,13 @@ export interface BootedGalaxy {
   submitGated(): Promise<string>;
   openGate(): Promise<void>;
   job(id: string, states: readonly string[]): Promise<any>;
+  /** All that the machine's journal says, also when it has ended. */
+  journal(): Promise<string>;
   /** Ends everything, and gives the folder back. */
   destroy(): Promise<void>;
 }
+
+const execute = promisify(execFile);
 
 const gate = "/srv/galaxy/database/gate";
 const record = "/srv/galaxy/database/record";
@@ -74,7 +80,10 @@ export async function bootGalaxy(): Promise<BootedGalaxy> {
   await place("srv/galaxy/tools/gated.yml", tool);
   await place("srv/galaxy/database/record", "");
   await place("etc/galaxy/galaxy.env", "GALAXY_CONFIG_OVERRIDE_ID_SECRET=a-secret-of-this-test\n");
-  await place("etc/galaxy/handler3.env", "GALAXY_CONFIG_OVERRIDE_ATTACH_TO_POOLS=job-handlers,job-handlers.special\n");
+  await place(
+    "etc/galaxy/handler3.env",
+    "GALAXY_CONFIG_OVERRIDE_ATTACH_TO_POOLS=job-handlers,job-handlers.special\n",
+  );
   await place("etc/systemd/system/test-database.service", postgresqlUnit(await postgresqlPrograms()));
   await cp(join(repository, "systemd"), join(work, "files", "etc/systemd/system"), { recursive: true });
   const machine = await bootMachine(work, "boot-systemd.sh", [work, repository]);
@@ -89,11 +98,14 @@ export async function bootGalaxy(): Promise<BootedGalaxy> {
     await rm(work, { recursive: true, force: true });
   };
   try {
-    await until(async () => (await systemctl("is-system-running", "--wait").catch(() => "")).startsWith("running"), {
-      what: "systemd to be up",
-      deadline: 60_000,
-      every: 100,
-    });
+    await until(
+      async () => (await systemctl("is-system-running", "--wait").catch(() => "")).startsWith("running"),
+      {
+        what: "systemd to be up",
+        deadline: 60_000,
+        every: 100,
+      },
+    );
   } catch (error) {
     const failed = await systemctl("list-units", "--failed", "--plain").catch(String);
     await destroy();
@@ -118,6 +130,10 @@ export async function bootGalaxy(): Promise<BootedGalaxy> {
         },
         { what: `job ${id} to be ${states.join(" or ")}`, deadline: 60_000, every: 100 },
       ),
+    async journal() {
+      const words = ["-D", join(work, "journal"), "--no-pager", "-o", "short-monotonic"];
+      return (await execute("journalctl", words, { maxBuffer: 2 ** 26 })).stdout;
+    },
     destroy,
   };
 }

@@ -54,7 +54,8 @@ export function daemonOptions<T>(parser: Argv<T>): Argv<T & DaemonArguments> {
     .option("server-name", {
       type: "string",
       requiresArg: true,
-      describe: "Name of this process; must be its own among all of one database; %h is the host's name (default: main)",
+      describe:
+        "Name of this process; must be its own among all of one database; %h is the host's name (default: main)",
     })
     .option("daemonize", {
       alias: ["d", "daemon"],

@@ -38,7 +38,8 @@ export class ServiceManager {
     const { NOTIFY_SOCKET: socket, WATCHDOG_USEC: microseconds, WATCHDOG_PID: watched } = env;
     for (const key of ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"]) delete env[key];
     const isWatched = watched === undefined || Number(watched) === process.pid;
-    const interval = isWatched && /^[1-9]\d*$/.test(microseconds ?? "") ? Number(microseconds) / 1000 : undefined;
+    const interval =
+      isWatched && /^[1-9]\d*$/.test(microseconds ?? "") ? Number(microseconds) / 1000 : undefined;
     return new ServiceManager(
       socket === undefined || socket === "" ? undefined : socket,
       interval === undefined ? undefined : Math.max(1, interval / KEEP_ALIVES),
@@ -108,7 +109,9 @@ export function writesToJournal(env: NodeJS.ProcessEnv): boolean {
   const stream = env["JOURNAL_STREAM"];
   if (stream === undefined) return false;
   try {
-    const { dev, ino } = fs.fstatSync(2);
+    // With bigint: Node's own realpathSync looks at the result of the last stat without it, and after one of a socket it takes links
+    // for what they lead to, so that later imports of packages fail (seen in Node 20.20).
+    const { dev, ino } = fs.fstatSync(2, { bigint: true });
     return stream === `${dev}:${ino}`;
   } catch {
     return false;
