@@ -97,11 +97,11 @@ describe("galaxyctl deploy init", function () {
     const refused = await init("--with", "supervisor", "--bin", bin, "--handlers", "7");
     expect(refused.code).to.equal(1);
     expect(refused.said)
-      .to.match(/^-numprocs +\= 4$/m)
-      .and.match(/^\+numprocs +\= 7$/m);
+      .to.match(/^-numprocs += 4$/m)
+      .and.match(/^\+numprocs += 7$/m);
     expect(await file("galaxy.conf")).to.equal(before);
     expect((await init("--with", "supervisor", "--bin", bin, "--handlers", "7", "--yes")).code).to.equal(0);
-    expect(await file("galaxy.conf")).to.match(/^numprocs +\= 7$/m);
+    expect(await file("galaxy.conf")).to.match(/^numprocs += 7$/m);
     expect((await init("--with", "supervisor", "--bin", bin, "--handlers", "7")).said).to.match(
       /^unchanged /m,
     );

@@ -70,7 +70,7 @@ describe("Galaxy on a machine that systemd booted", function () {
       .trim()
       .split("\n")
       .map((line) => JSON.parse(line));
-    const ready = entries.find(({ MESSAGE }) => /^daemon\.ready/.test(String(MESSAGE)));
+    const ready = entries.find(({ MESSAGE }) => String(MESSAGE).startsWith("daemon.ready"));
     expect(ready?.PRIORITY).to.equal("6");
   });
 
