@@ -67,6 +67,7 @@ describe("The sample configuration files", () => {
       "attachToPools",
       "defaultJobResubmissionCondition",
       "environmentSetupFile",
+      "fileHandover",
       "maintenance",
       "toolPaths",
       "jobRulesDirectory",

@@ -60,6 +60,11 @@ export interface GalaxyConfig {
   readonly jobResourceFields: Readonly<Record<string, ResourceField>>;
   /** A file that every job script sources before the destination's own environment. */
   readonly environmentSetupFile?: string;
+  /** The proxy in front sends the files of datasets, once we allow it: by which header, and what stands before the path in it. */
+  readonly fileHandover?: {
+    readonly header: "x-accel-redirect" | "x-sendfile";
+    readonly prefix: string;
+  };
   readonly maintenance: MaintenanceConfig;
   readonly log: { readonly level: LogLevel; readonly format: LogFormat; readonly file?: string };
   readonly web: WebConfig;

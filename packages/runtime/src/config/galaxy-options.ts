@@ -53,6 +53,18 @@ const emails: OptionKind<readonly string[]> = {
 };
 
 const days = number({ min: 0, max: 36_500, unit: "days" });
+/** A location of nginx, e.g. `/_x_accel_redirect`; the path of a file is put behind it. */
+const locationPrefix: OptionKind<string> = {
+  read(raw) {
+    const prefix = text.read(raw).replace(/\/+$/, "");
+    if (/^(\/[\w.~-]+)+$/.test(prefix)) return prefix;
+    throw new WrongValue(
+      `expected the path of a location, got ${JSON.stringify(raw)}`,
+      "write for example /_x_accel_redirect",
+    );
+  },
+};
+
 const seconds = number({ min: 0, max: 86_400, unit: "seconds" });
 
 /** The options of the section `galaxy:` that have an effect, by Galaxy's names (galaxy.md 1.6, 3.10) and a few of ours. */
@@ -101,6 +113,8 @@ export const GALAXY_OPTIONS = {
   /** Ours: the folder of the rule modules of dynamic destinations. */
   job_rules_directory: text,
   job_resource_params_file: text,
+  nginx_x_accel_redirect_base: locationPrefix,
+  apache_xsendfile: flag,
   log_level: choice(["debug", "info", "warn", "error"], {
     trace: "debug",
     notset: "debug",

@@ -107,6 +107,7 @@ export function loadGalaxyConfig(options: LoadOptions): GalaxyConfig {
     ...(values.environment_setup_file === undefined
       ? {}
       : { environmentSetupFile: path.resolve(paths.rootDirectory, values.environment_setup_file) }),
+    ...readHandover(values),
     maintenance: readMaintenance(values),
     log: {
       level: options.logLevel ?? values.log_level ?? "info",
@@ -242,6 +243,13 @@ function readMaintenance(values: GalaxyOptionValues): GalaxyConfig["maintenance"
     ...(directoryDays === undefined ? {} : { directoryDays }),
     registrationDays: values.handler_history_days ?? 30,
   };
+}
+
+/** nginx's option wins over Apache's, as in Galaxy. */
+function readHandover(values: GalaxyOptionValues): Pick<GalaxyConfig, "fileHandover"> {
+  const { nginx_x_accel_redirect_base: prefix, apache_xsendfile: isApache = false } = values;
+  if (prefix !== undefined) return { fileHandover: { header: "x-accel-redirect", prefix } };
+  return isApache ? { fileHandover: { header: "x-sendfile", prefix: "" } } : {};
 }
 
 function readBootstrapKey(values: GalaxyOptionValues): string | undefined {

@@ -1,4 +1,4 @@
-import { rm } from "node:fs/promises";
+import { access, rm } from "node:fs/promises";
 import type { Response } from "express";
 import { z } from "zod";
 import {
@@ -124,15 +124,33 @@ async function sendDataset(
   if (row.state !== "ok" && row.state !== "empty" && row.state !== "error")
     throw new ApiError(codes.conflict, `this dataset is ${row.state}; there is nothing to download yet`);
   const { type, inline } = contentOf(row.extension);
+  const isShown = inline && preview;
   const fileName = `Galaxy${row.hid}-[${row.name}].${row.extension}`;
   response.set({
     "content-type": type,
-    "content-disposition": `${inline && preview ? "inline" : "attachment"}; ${fileNameOf(fileName)}`,
+    "content-disposition": `${isShown ? "inline" : "attachment"}; ${fileNameOf(fileName)}`,
     "content-security-policy": "sandbox; default-src 'none'",
     "x-content-type-options": "nosniff",
     "cache-control": "private, no-cache",
   });
-  await sendFile(response, datasetPath(context.config.fileDirectory, row.uuid));
+  const path = datasetPath(context.config.fileDirectory, row.uuid);
+  const { fileHandover } = context.config;
+  // A proxy drops the headers that make it safe to show a file.
+  if (fileHandover === undefined || isShown) await sendFile(response, path);
+  else await handOver(response, path, fileHandover);
+}
+
+/** The proxy sends the file, with our headers, and minds ranges itself; a file that is not there is our own answer. */
+async function handOver(
+  response: Response,
+  path: string,
+  { header, prefix }: NonNullable<WebContext["config"]["fileHandover"]>,
+): Promise<void> {
+  await access(path).catch(() => {
+    throw new ApiError(codes.notFound, "this dataset has no file");
+  });
+  // nginx decodes what it is told, Apache does not.
+  response.set(header, header === "x-accel-redirect" ? prefix + encodeURI(path) : path).end();
 }
 
 interface SendError extends NodeJS.ErrnoException {
