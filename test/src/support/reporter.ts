@@ -13,7 +13,11 @@ export default class Reporter extends mocha.reporters.Spec {
     let failed = 0;
     const skipped: string[] = [];
     runner.on(EVENT_TEST_PASS, () => (passed += 1));
-    runner.on(EVENT_TEST_FAIL, () => (failed += 1));
+    runner.on(EVENT_TEST_FAIL, (test, error: Error) => {
+      failed += 1;
+      // At once, and not only at the end: a run that is ended from outside has said why.
+      console.log(`${test.fullTitle()}\n${error.stack ?? error.message}`);
+    });
     runner.on(EVENT_TEST_PENDING, (test) => skipped.push(test.fullTitle()));
     runner.once(EVENT_RUN_END, () => {
       const forbidden = process.env["GALAXY_TEST_NO_SKIPS"] !== undefined && skipped.length > 0;
