@@ -16,6 +16,7 @@ export const faultSteps = [
   "start",
   "mark-running",
   "collect.streams",
+  "resubmit",
   "collect.output",
   "finish",
   "clean-up",

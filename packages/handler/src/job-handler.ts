@@ -396,7 +396,12 @@ export class JobHandler implements Service {
       hand.job.toolId,
     );
     const next = await context.untilWritten("resubmit", hand.job.id, () =>
-      resubmit(context, context.database, hand.job, prepared, ending),
+      atStep(
+        context.fault,
+        "resubmit",
+        () => resubmit(context, context.database, hand.job, prepared, ending),
+        hand.job.toolId,
+      ),
     );
     if (next === "lost") return this.#letGo(context, hand);
     if (next === "resubmitted") return cleanUp(context, prepared, "error");

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
 import { startGalaxy, type Galaxy } from "../support/galaxy.ts";
 import { startSystemServer, type TestServer } from "../support/servers.ts";
@@ -5,6 +6,9 @@ import { createDatabase, urlOf } from "../support/database.ts";
 import { until } from "../support/until.ts";
 import { startSilentProxy, type SilentProxy } from "./silent-proxy.ts";
 import { makeTracedTool, type TracedTool } from "./traced-tool.ts";
+
+/** A long restart of PostgreSQL, ms: many leases. */
+const outage = 30_000;
 
 const submitTo = async (galaxy: Galaxy, inputs: Record<string, unknown>) => {
   const body = { tool_id: "traced", inputs: { code: 0, gated: false, ...inputs } };
@@ -44,9 +48,11 @@ describe("a database that crashes for longer than the lease while jobs run", fun
     );
     for (const job of jobs) await galaxy.job(job, ["running"], 60_000);
     await server!.crash!();
+    const away = sleep(outage);
     // Half of them end while the database is away.
     for (const number of [0, 1, 2]) await tool.open(number);
     for (const handler of galaxy.handlers) await handler.line(/job\.heartbeat_missed.*held=false/, 60_000);
+    await away;
     await server!.restart!();
     for (const number of [3, 4, 5]) await tool.open(number);
     for (const [number, job] of jobs.entries()) {

@@ -7,9 +7,10 @@ import { makeTracedTool, type TracedTool } from "./traced-tool.ts";
 /**
  * What makes a handler come past a step:
  * `life` every job; `deletion` a running job that is deleted; `stop-early` a stop of the handler while it prepares a job;
- * `stop` a stop while a job runs; `take-over` a neighbour's death while a job runs; `requeue` one before the job was started.
+ * `stop` a stop while a job runs; `take-over` a neighbour's death while a job runs; `requeue` one before the job was started;
+ * `resubmission` a job that fails and is tried once more.
  */
-type Scenario = "life" | "deletion" | "stop-early" | "stop" | "take-over" | "requeue";
+type Scenario = "resubmission" | "life" | "deletion" | "stop-early" | "stop" | "take-over" | "requeue";
 
 const scenarios: Record<FaultStep, Scenario> = {
   claim: "life",
@@ -22,6 +23,7 @@ const scenarios: Record<FaultStep, Scenario> = {
   start: "life",
   "mark-running": "life",
   "collect.streams": "life",
+  resubmit: "resubmission",
   "collect.output": "life",
   finish: "life",
   "clean-up": "life",
@@ -47,6 +49,16 @@ describe("a handler killed at every step of a job's life", function () {
       handlers: [],
       tools: tool.tools,
       galaxy: { handler_lease: 1.5, job_poison_limit: 5 },
+      jobs: {
+        execution: {
+          default: "local",
+          environments: {
+            local: { runner: "local" },
+            once_more: { runner: "local", resubmit: [{ condition: "attempt < 2", environment: "local" }] },
+          },
+        },
+        tools: [{ id: "poisonous", environment: "once_more" }],
+      },
     });
   });
   after(() => galaxy?.stop());
@@ -70,8 +82,17 @@ describe("a handler killed at every step of a job's life", function () {
   /** Brings a handler to the point, where it dies. @returns the job, and the state that it must end with */
   const play: Record<
     Scenario,
-    (point: FaultPoint, names: { victim: string }) => Promise<{ job: string; output: string; state: string }>
+    (
+      point: FaultPoint,
+      names: { victim: string },
+    ) => Promise<{ job: string; output: string; state: string; runs?: number }>
   > = {
+    resubmission: async (point, { victim }) => {
+      const handler = armed(victim, point);
+      const submitted = await submit({ code: 3 }, "poisonous");
+      await died(handler);
+      return { ...submitted, state: "error", runs: 2 };
+    },
     life: async (point, { victim }) => {
       const handler = armed(victim, point);
       // Both ends are met at each kind of point.
@@ -135,15 +156,15 @@ describe("a handler killed at every step of a job's life", function () {
     const [step] = point.split(":") as [FaultStep];
     // A restart under the same name begins at once, a neighbour when the lease is over: both are tried at each kind of point.
     const heir = index % 2 === 0 ? "its next start" : "a neighbour";
-    it(`${point}: ${heir} brings the job to its exact end, and it has run once`, async () => {
+    it(`${point}: ${heir} brings the job to its exact end, and it has run as often as it should`, async () => {
       number = index;
       const victim = `victim${index}`;
-      const { job, output, state } = await play[scenarios[step]](point, { victim });
+      const { job, output, state, runs = 1 } = await play[scenarios[step]](point, { victim });
       const rescuer = galaxy.spawnHandler(heir === "its next start" ? victim : `heir${index}`, pool);
       await rescuer.line(/job\.registered/, 90_000);
       const found = await ended(job);
       expect(found.state, rescuer.lines.join("\n")).to.equal(state);
-      expect((await tool.runs()).get(number), "runs").to.equal(1);
+      expect((await tool.runs()).get(number), "runs").to.equal(runs);
       if (state !== "deleted") {
         expect(found.exit_code).to.equal(state === "ok" ? 0 : 3);
         expect(found.tool_stdout).to.equal(`said ${number}\n`);
