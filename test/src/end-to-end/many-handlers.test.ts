@@ -8,7 +8,7 @@ import { until } from "../support/until.ts";
 const jobCount = 5_000;
 
 describe("eight handlers on one database", function () {
-  this.timeout(240_000);
+  this.timeout(600_000);
   let galaxy: Galaxy;
   let record: string;
 
@@ -50,7 +50,7 @@ outputs: []
         >`select count(*)::int as left from job where state not in ('ok', 'error', 'deleted')`;
         return row!.left === 0;
       },
-      { what: "all jobs to end", deadline: 200_000, every: 250 },
+      { what: "all jobs to end", deadline: 540_000, every: 250 },
     );
     const [ok] = await sql<{ count: number }[]>`select count(*)::int as count from job where state = 'ok'`;
     expect(ok!.count).to.equal(jobCount);
