@@ -174,10 +174,12 @@ export function isLiving(pid: number | undefined): boolean {
 /** The status of a request on a connection of its own. */
 export function freshStatus(url: string): Promise<number> {
   return new Promise((resolve, reject) => {
-    get(url, { agent: false }, (response) => {
+    const request = get(url, { agent: false, timeout: patience }, (response) => {
       response.resume();
       resolve(response.statusCode!);
-    }).once("error", reject);
+    });
+    request.once("error", reject);
+    request.once("timeout", () => request.destroy(new Error(`${url} gave no answer in ${patience} ms`)));
   });
 }
 

@@ -48,6 +48,16 @@ describe("the master of a web tier", function () {
     expect([...loaded].some((file) => file.endsWith("create-app.js"))).to.equal(false);
   });
 
+  it("replaces workers that die with connections on their way to them, and answers those connections", async () => {
+    const { address, whole } = await started({ web: { processes: 2 } });
+    for (let round = 0; round < 12; round += 1) {
+      const { workers } = await whole();
+      process.kill(workers[round % 2]!.pid!, "SIGKILL");
+      const requests = [1, 2, 3].map(() => freshStatus(`${address}/api/version`));
+      expect(await Promise.all(requests), `round ${round}`).to.deep.equal([200, 200, 200]);
+    }
+  });
+
   it("is smaller than its workers", async () => {
     const { masterRss, workers } = await (await started({ web: { processes: 2 } })).whole();
     await until(async () => (await tree!.state())!.workers.every(({ rss }) => rss > 0), {

@@ -24,6 +24,9 @@ export interface ChildEvents {
   onMetrics(child: ChildHandle, message: MetricsFromChild): void;
 }
 
+/** What an ended child had sent is read by then, ms. */
+const LAST_MESSAGES = 250;
+
 /** A child process as its master sees it; what the child does is in worker.ts, and in the handler's main. */
 export class ChildHandle {
   readonly plan: ChildPlan;
@@ -48,17 +51,23 @@ export class ChildHandle {
       stdio: ["ignore", "inherit", "inherit", "ipc"],
     });
     this.#process.on("message", (message) => this.#onMessage(message, events));
-    // The exit may come before the last messages; the channel's end comes after them.
-    let left = 2;
-    const onPart = (): void => {
-      left -= 1;
-      if (left > 0) return;
+    // The exit may come before the last messages; the channel's end comes after them. Node does not tell that end when the child
+    // died with a socket on its way to it, so it is not waited for without end.
+    let isSilent = false;
+    let isOver = false;
+    const onOver = (): void => {
+      if (isOver) return;
+      isOver = true;
       events.onEnd(this);
     };
-    this.#process.once("disconnect", onPart);
+    this.#process.once("disconnect", () => {
+      isSilent = true;
+      if (this.#end !== undefined) onOver();
+    });
     this.#process.once("exit", (code, signal) => {
       this.#end = { how: signal ?? `exit code ${code}` };
-      onPart();
+      if (isSilent) onOver();
+      else setTimeout(onOver, LAST_MESSAGES);
     });
     this.#process.once("error", (error) => {
       if (this.#process.pid !== undefined) return;
