@@ -180,7 +180,7 @@ describe("jobs that wait for a dead handler by its name", function () {
       handlers: [{ name: "first" }, { name: "second" }, { name: "single" }],
       jobConf,
       tools: [{ id: "by_tag" }, { id: "by_id" }],
-      galaxy: { handler_lease: 1.5, handler_failover: failover },
+      galaxy: { handler_lease: 5, handler_failover: failover },
     });
   let current: Site | undefined;
   afterEach(async () => {
@@ -228,7 +228,7 @@ describe("jobs that wait for a dead handler by its name", function () {
       handlers: [],
       jobConf: { ...jobConf, handling: { assign: ["db-self"] }, tools: [] },
       tools: [{ id: "by_tag" }],
-      galaxy: { handler_lease: 1.5 },
+      galaxy: { handler_lease: 5 },
     });
     const id = await current.submit("by_tag", { committed: false });
     await current.ended([id]);

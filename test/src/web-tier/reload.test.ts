@@ -17,7 +17,7 @@ describe("a reload of the web tier", function () {
 
   it("fails no request, twenty times under load, and the jobs of all-in-one workers go on", async () => {
     const gated = await tree.submit("gated");
-    const running = await tree.job(gated, "running");
+    await tree.job(gated, "running");
     const load = startLoad(`${tree.address}/api/version`);
     for (let round = 1; round <= 20; round += 1) {
       const before = await tree.children();
@@ -30,7 +30,10 @@ describe("a reload of the web tier", function () {
     expect(failed).to.equal(0);
     expect(answered).to.be.greaterThan(500);
     await tree.openGate();
-    expect(await tree.job(gated, "ok", "error")).to.include({ state: "ok", handler: running.handler });
+    // Its worker's successor has it now, or the other worker, whoever looked first.
+    const ended = await tree.job(gated, "ok", "error");
+    expect(ended.state).to.equal("ok");
+    expect(ended.handler).to.match(/^main\.web\.[12]$/);
     const id = await tree.submit("short");
     await tree.job(id, "ok");
   });
