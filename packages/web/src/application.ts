@@ -18,6 +18,7 @@ import { EventFeed } from "./event-feed.ts";
 import { Hints } from "./hints.ts";
 import { makeMetrics } from "./metrics.ts";
 import { PatientHandler } from "./patient-handler.ts";
+import { SubmitQueue } from "./submit-queue.ts";
 import type { WebContext } from "./web-context.ts";
 
 export interface ApplicationPlace {
@@ -75,6 +76,7 @@ export async function startApplication(
     ids: await loadIdEncoder(database, config.idSecret),
     toolBox: () => offered,
     hints: new Hints(database, logger),
+    submitQueue: new SubmitQueue(database),
     assigner: new HandlerAssigner({
       config,
       database,

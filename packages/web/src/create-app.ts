@@ -1,13 +1,12 @@
-import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import express, { type Express, type NextFunction, type Request, type Response } from "express";
 import helmet from "helmet";
-import { isConnectionError } from "@galaxy-jobs/shared-db";
 import { ApiError, codes } from "./api-error.ts";
 import { ApiRoutes } from "./api-routes.ts";
 import { refuseForeignPages } from "./authenticate.ts";
+import { errorAnswerOf } from "./error-answer.ts";
 import { limitRequests, limitWrongKeys } from "./limit-requests.ts";
 import { administrationRoutes } from "./routes/administration.ts";
 import { apiDocsRoutes } from "./routes/api-docs.ts";
@@ -15,6 +14,7 @@ import { datasetRoutes } from "./routes/datasets.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { handlerRoutes } from "./routes/handlers.ts";
 import { historyRoutes } from "./routes/histories.ts";
+import { jobBatchRoutes } from "./routes/job-batch.ts";
 import { jobControlRoutes } from "./routes/job-control.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { jobDetailRoutes } from "./routes/job-details.ts";
@@ -54,6 +54,7 @@ export function createApp(context: WebContext): Express {
   const api = new ApiRoutes(context);
   for (const add of [
     toolRoutes,
+    jobBatchRoutes,
     jobControlRoutes,
     jobSearchRoutes,
     jobRoutes,
@@ -109,42 +110,15 @@ function logRequests({ logger }: WebContext) {
   };
 }
 
-/** Every error as {err_msg, err_code}; what is not meant for clients stays in the log under an id. */
-function answerError({ logger }: WebContext) {
+/** Every error as {err_msg, err_code}. */
+function answerError(context: WebContext) {
   return (error: unknown, request: Request, response: Response, next: NextFunction): void => {
     if (response.headersSent) return next(error);
-    const known = toApiError(error);
     // A body that is still being sent would keep the connection busy.
     if (!request.complete) response.set("connection", "close");
     for (const header of ["content-disposition", "content-type", "cache-control"])
       response.removeHeader(header);
-    if (known !== undefined) {
-      response.status(known.status).json({
-        err_msg: known.message,
-        err_code: known.code,
-        ...(known.data === undefined ? {} : { err_data: known.data }),
-      });
-      return;
-    }
-    const id = randomUUID();
-    logger.error("web.error", { id, method: request.method, path: request.originalUrl.split("?")[0], error });
-    response.status(500).json({
-      err_msg: `an internal error; the administrator finds it in the log as ${id}`,
-      err_code: codes.internal,
-    });
+    const { status, body } = errorAnswerOf(context, error, request);
+    response.status(status).json(body);
   };
-}
-
-function toApiError(error: unknown): ApiError | undefined {
-  if (error instanceof ApiError) return error;
-  if (isConnectionError(error))
-    return new ApiError(codes.unavailable, "the database does not answer at the moment; try again soon");
-  const { type, status, message } = error as { type?: string; status?: number; message?: string };
-  if (type === "entity.parse.failed")
-    return new ApiError(codes.invalid, `the body is not valid JSON: ${message ?? ""}`);
-  if (type === "entity.too.large")
-    return new ApiError(codes.tooLarge, "the body is larger than this server accepts");
-  if (status !== undefined && status >= 400 && status < 500)
-    return new ApiError(status * 1000 + 1, message ?? "the request cannot be answered");
-  return undefined;
 }

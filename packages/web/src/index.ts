@@ -2,6 +2,7 @@ export { createApp } from "./create-app.ts";
 export type { WebContext } from "./web-context.ts";
 export { EventFeed } from "./event-feed.ts";
 export { Hints } from "./hints.ts";
+export { SubmitQueue } from "./submit-queue.ts";
 export type {
   ChildState,
   FarmState,

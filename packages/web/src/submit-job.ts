@@ -1,13 +1,5 @@
 import { HandlerAssignmentError, type Assignment } from "@galaxy-jobs/handler";
-import {
-  channels,
-  ensureDefaultHistory,
-  findDataset,
-  findJob,
-  insertJob,
-  type Json,
-  type UserRow,
-} from "@galaxy-jobs/shared-db";
+import { channels, ensureDefaultHistory, type Json, type NewJob, type UserRow } from "@galaxy-jobs/shared-db";
 import {
   checkInputs,
   dataReferences,
@@ -58,12 +50,31 @@ export function storedParameters(context: WebContext, tool: Tool, inputs: InputV
   })) as Record<string, Json>;
 }
 
+/** A run that was checked: its job, and who shall have it. Nothing of it is written. */
+interface PlannedRun {
+  readonly job: NewJob;
+  readonly assignment: Assignment;
+}
+
 /** Checks a run and writes its job, inputs, outputs and assignment as one transaction (galaxy.md 2.3, 6.4). @throws ApiError */
 export async function submitJob(
   context: WebContext,
   submission: Submission,
 ): Promise<z.infer<typeof runAnswer>> {
-  const { database, ids } = context;
+  const { ids, submitQueue } = context;
+  const { job: planned, assignment } = await plan(context, submission);
+  const { job, state, outputs } = await submitQueue.add(planned);
+  if (state === "new") announce(context, assignment, job.id);
+  return {
+    outputs: outputs.map((output) => ({ ...dataset(ids, output.dataset), output_name: output.name })),
+    output_collections: [],
+    jobs: [jobSummary(ids, job, submission.isAdmin)],
+    implicit_collections: [],
+    produces_entry_points: false,
+  };
+}
+
+async function plan(context: WebContext, submission: Submission): Promise<PlannedRun> {
   const { user, tool } = submission;
   const values = checkedInputs(tool, submission.inputs);
   const caller = { user, isAdmin: submission.isAdmin };
@@ -80,46 +91,30 @@ export async function submitJob(
   const params = storedParameters(context, tool, values);
   const historyId =
     submission.historyId === undefined
-      ? (await ensureDefaultHistory(database, user.id)).id
+      ? (await ensureDefaultHistory(context.database, user.id)).id
       : (await ownedHistory(context, caller, submission.historyId)).id;
   const assignment = await assign(context, tool);
   const on = inputs.length === 0 ? "" : ` on data ${[...new Set(inputs.map(({ hid }) => hid))].join(", ")}`;
-  const inserted = await database.begin((sql) =>
-    insertJob(sql, {
-      userId: user.id,
-      historyId,
-      toolId: tool.id,
-      toolVersion: tool.version,
-      galaxyVersion: context.release,
-      params,
-      handler: assignment.handler,
-      assignedHandler: assignment.assignedHandler,
-      assignedTag: assignment.assignedTag ?? null,
-      inputs,
-      outputs: tool.outputs.map((output) => ({
-        name: output.name,
-        label: `${output.label ?? tool.name}${on}`.slice(0, 255),
-        extension:
-          output.format ?? inputs.find(({ name }) => name === output.format_source)?.extension ?? "data",
-        visible: output.hidden !== true,
-      })),
-    }),
-  );
-  if (inserted.state === "new") announce(context, assignment, inserted.id);
-  const job = (await findJob(database, inserted.id))!;
-  const outputs = await Promise.all(
-    inserted.outputs.map(async ({ id, name }) => ({
-      ...dataset(ids, (await findDataset(database, id))!),
-      output_name: name,
+  const job: NewJob = {
+    userId: user.id,
+    historyId,
+    toolId: tool.id,
+    toolVersion: tool.version,
+    galaxyVersion: context.release,
+    params,
+    handler: assignment.handler,
+    assignedHandler: assignment.assignedHandler,
+    assignedTag: assignment.assignedTag ?? null,
+    inputs,
+    outputs: tool.outputs.map((output) => ({
+      name: output.name,
+      label: `${output.label ?? tool.name}${on}`.slice(0, 255),
+      extension:
+        output.format ?? inputs.find(({ name }) => name === output.format_source)?.extension ?? "data",
+      visible: output.hidden !== true,
     })),
-  );
-  return {
-    outputs,
-    output_collections: [],
-    jobs: [jobSummary(ids, job, submission.isAdmin)],
-    implicit_collections: [],
-    produces_entry_points: false,
   };
+  return { job, assignment };
 }
 
 /** @throws ApiError in Galaxy's words when nobody can handle the job */

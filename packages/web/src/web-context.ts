@@ -4,6 +4,7 @@ import type { HandlerAssigner } from "@galaxy-jobs/handler";
 import type { ToolBox } from "@galaxy-jobs/tools";
 import type { EventFeed } from "./event-feed.ts";
 import type { Hints } from "./hints.ts";
+import type { SubmitQueue } from "./submit-queue.ts";
 
 /** What every route works with. */
 export interface WebContext {
@@ -14,6 +15,7 @@ export interface WebContext {
   readonly toolBox: () => ToolBox;
   readonly feed: EventFeed;
   readonly hints: Hints;
+  readonly submitQueue: SubmitQueue;
   readonly assigner: HandlerAssigner;
   readonly release: string;
   /** Of this process, or of all of its tree, in Prometheus' text form. */

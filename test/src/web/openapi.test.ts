@@ -5,7 +5,7 @@ import { HandlerAssigner } from "@galaxy-jobs/handler";
 import { loadGalaxyConfig, silentLogger } from "@galaxy-jobs/runtime";
 import { loadIdEncoder } from "@galaxy-jobs/shared-db";
 import { loadToolBox } from "@galaxy-jobs/tools";
-import { createApp, EventFeed, Hints } from "@galaxy-jobs/web";
+import { createApp, EventFeed, Hints, SubmitQueue } from "@galaxy-jobs/web";
 import {
   must,
   paste,
@@ -47,6 +47,7 @@ describe("the OpenAPI document", function () {
       toolBox: () => tools,
       feed: new EventFeed(database.sql, silentLogger),
       hints: new Hints(database.sql, silentLogger),
+      submitQueue: new SubmitQueue(database.sql),
       assigner: new HandlerAssigner({
         config,
         database: database.sql,
@@ -86,6 +87,12 @@ describe("the OpenAPI document", function () {
     await check(
       "post /api/tools",
       alice("/api/tools", { body: { tool_id: "sleep", inputs: { seconds: 0 } } }),
+    );
+    await check(
+      "post /api/jobs/batch",
+      alice("/api/jobs/batch", {
+        body: { runs: [{ tool_id: "sleep", inputs: { seconds: 0 } }, { tool_id: "no_such_tool" }] },
+      }),
     );
     await check("get /api/jobs", alice("/api/jobs"));
     await check("get /api/jobs", admin("/api/jobs?view=admin_job_list"));

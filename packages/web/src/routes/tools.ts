@@ -20,7 +20,7 @@ import type { ReceivedFile } from "../receive-form.ts";
 import type { WebContext } from "../web-context.ts";
 
 /** The built-in tool that makes datasets; the web tier does it itself. */
-const uploadTool = {
+export const uploadTool = {
   model_class: "Tool",
   id: "upload1",
   name: "Upload File",

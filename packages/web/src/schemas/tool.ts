@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { encodedId } from "./fields.ts";
+import { encodedId, errorAnswer } from "./fields.ts";
 import { datasetAnswer } from "./data.ts";
 import { jobSummaryAnswer } from "./job.ts";
 
@@ -80,3 +80,27 @@ export const runAnswer = z
     produces_entry_points: z.boolean(),
   })
   .meta({ id: "ToolRunAnswer" });
+
+/** Many runs in one request. What is wrong inside a run is the fault of that run alone, so the form of each is checked on its own. */
+export const batchOfRuns = z
+  .strictObject({
+    history_id: encodedId.optional().meta({ description: "For the runs that name none." }),
+    runs: z
+      .array(z.unknown().meta({ allOf: [{ $ref: "#/components/schemas/ToolRun" }] }))
+      .min(1)
+      .max(1_000),
+  })
+  .meta({ id: "ToolRunBatch" });
+
+export const batchedRunAnswer = z.union([
+  runAnswer.extend({ status: z.literal(200) }),
+  errorAnswer.extend({ status: z.int().meta({ description: "As if the run had come alone." }) }),
+]);
+
+export const batchAnswer = z
+  .strictObject({
+    results: z.array(batchedRunAnswer).meta({ description: "One for each run, in order." }),
+    created: z.int(),
+    refused: z.int(),
+  })
+  .meta({ id: "ToolRunBatchAnswer" });
