@@ -1,6 +1,7 @@
 import type { ExpressionSandbox, Evaluation } from "./expression-sandbox.ts";
 import { ToolExpressionError } from "./expression-sandbox.ts";
-import { ShellContext, UnsafePlaceError } from "./shell-context.ts";
+import { ShellContext } from "./shell-context.ts";
+import { UnsafePlaceError } from "./unsafe-place-error.ts";
 import { splitTemplate, type Segment } from "./template.ts";
 import type { Tool } from "./tool.ts";
 import type { InputValues } from "./input-values.ts";

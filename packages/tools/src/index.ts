@@ -14,7 +14,7 @@ export {
 } from "./input-values.ts";
 export { jobResources, withJobResources } from "./job-resources.ts";
 export { parseTool, type ParsedTool } from "./parse-tool.ts";
-export { ShellContext, UnsafePlaceError } from "./shell-context.ts";
+export { ShellContext } from "./shell-context.ts";
 export { splitTemplate, TemplateError } from "./template.ts";
 export { bundledTools, loadToolBox, ToolBox } from "./tool-box.ts";
 export { userToolSource, type ToolInput, type ToolOutput, type UserToolSource } from "./tool-source.ts";

@@ -1,7 +1,8 @@
 import { parseYaml, zodFaults, type Fault, type PositionedDocument } from "@galaxy-jobs/runtime";
 import type { z } from "zod";
 import { configFilePaths, isShellFile } from "./build-command.ts";
-import { ShellContext, UnsafePlaceError } from "./shell-context.ts";
+import { ShellContext } from "./shell-context.ts";
+import { UnsafePlaceError } from "./unsafe-place-error.ts";
 import { splitTemplate, TemplateError } from "./template.ts";
 import { userToolSource, type LeafInput, type ToolInput, type UserToolSource } from "./tool-source.ts";
 import type { Tool } from "./tool.ts";

@@ -23,10 +23,8 @@ assignment (NAME=…) and the target of a redirection stay one word. Where the r
 in arithmetic), every later place is refused rather than guessed.
 */
 
-/** There is no safe way to put a result where this expression stands. */
-export class UnsafePlaceError extends Error {
-  override readonly name = "UnsafePlaceError";
-}
+import { HereDocuments } from "./here-documents.ts";
+import { UnsafePlaceError } from "./unsafe-place-error.ts";
 
 type Frame =
   | { readonly kind: "command"; readonly closer: ")" | "" }
@@ -37,12 +35,6 @@ type Frame =
   | { readonly kind: "parameter" }
   | { readonly kind: "arithmetic"; depth: number }
   | { readonly kind: "comment" };
-
-interface HereDocument {
-  readonly delimiter: string;
-  readonly quoted: boolean;
-  readonly stripTabs: boolean;
-}
 
 function isAssignment(word: string): boolean {
   return /^[A-Za-z_][A-Za-z0-9_]*\+?=/.test(word);
@@ -66,13 +58,7 @@ export class ShellContext {
   #afterRedirection = false;
   /** Why the places from here on are not known for sure. */
   #lost: string | undefined;
-  #pendingHere: HereDocument[] = [];
-  #awaitedDelimiter:
-    | { stripTabs: boolean; text: string; quoted: boolean; quote: string; begun: boolean }
-    | undefined;
-  #here:
-    | { document: HereDocument; line: string; holdsResult: boolean; escaped: boolean; unsafe?: string }
-    | undefined;
+  readonly #here = new HereDocuments();
 
   /** Reads literal text. */
   text(text: string): void {
@@ -88,7 +74,7 @@ export class ShellContext {
   insert(result: string, following = ""): string {
     this.checkPlace();
     this.#tail = "";
-    if (this.#here !== undefined) return this.#insertHere(result);
+    if (this.#here.isOpen) return this.#here.insert(result);
     const top = this.#top();
     switch (top.kind) {
       case "single":
@@ -118,22 +104,16 @@ export class ShellContext {
     if (
       this.#top().kind !== "single" &&
       this.#top().kind !== "comment" &&
-      this.#here?.document.quoted !== true &&
+      !this.#here.isLiteral &&
       /(^|[^\\])(\\\\)*\$[A-Za-z0-9_]*$/.test(this.#tail)
     ) {
       refuse("right after $", String.raw`write \${NAME} for a variable, or put a blank between`);
     }
-    if (this.#here?.unsafe !== undefined)
-      refuse(
-        `after ${this.#here.unsafe} in a here-document`,
-        "quote the delimiter, or move it out of the document",
-      );
-    if (this.#here?.escaped === true) refuse("right after a backslash", "remove the backslash");
+    if (this.#here.refusal !== undefined) refuse(...this.#here.refusal);
     if (this.#escaped)
       refuse("right after a backslash", "remove the backslash or put the expression in quotes");
-    if (this.#awaitedDelimiter !== undefined)
-      refuse("in the delimiter of a here-document", "write the delimiter out");
-    if (this.#here !== undefined) return;
+    if (this.#here.readsDelimiter) refuse("in the delimiter of a here-document", "write the delimiter out");
+    if (this.#here.isOpen) return;
     if (this.#stack.some(({ kind }) => kind === "backquote"))
       refuse("inside `…`", String.raw`write \$(…) instead of backquotes`);
     if (this.#stack.some(({ kind }) => kind === "parameter")) refuse(String.raw`inside \${…}`, variable);
@@ -185,30 +165,12 @@ export class ShellContext {
     this.#afterRedirection = false;
   }
 
-  #insertHere(result: string): string {
-    const here = this.#here!;
-    const inserted = here.document.quoted ? result : result.replaceAll(/[\\$`]/g, String.raw`\$&`);
-    const lines = (here.line + inserted).split("\n");
-    const strip = (line: string) => (here.document.stripTabs ? line.replace(/^\t+/, "") : line);
-    if (lines.slice(0, -1).some((line) => strip(line) === here.document.delimiter))
-      throw this.#endsDocument(here.document);
-    here.line = lines.at(-1)!;
-    here.holdsResult = true;
-    return inserted;
-  }
-
-  #endsDocument(document: HereDocument): UnsafePlaceError {
-    return new UnsafePlaceError(
-      `a value would end the here-document at ${document.delimiter}; choose another delimiter, or another value`,
-    );
-  }
-
   /** @returns how many of the characters that follow were read with this one */
   #character(c: string, next: string): number {
-    if (this.#here !== undefined) return this.#hereCharacter(c, next);
+    if (this.#here.isOpen) return this.#hereCharacter(c, next);
     if (this.#escaped) {
       this.#escaped = false;
-      if (this.#awaitedDelimiter !== undefined) this.#delimiterText(c, true);
+      if (this.#here.readsDelimiter) this.#here.delimiterText(c);
       else if (this.#top().kind === "command" && c !== "\n") this.#part(c);
       return 0;
     }
@@ -254,7 +216,7 @@ export class ShellContext {
   }
 
   #commandCharacter(c: string, next: string, top: { closer: ")" | "" }): number {
-    if (this.#awaitedDelimiter !== undefined) return this.#delimiterCharacter(c);
+    if (this.#here.readsDelimiter) return this.#delimiterCharacter(c);
     if (c === "\\") {
       this.#escaped = true;
       return 0;
@@ -266,7 +228,7 @@ export class ShellContext {
     if (c === "\n") {
       this.#endWord();
       this.#newCommand();
-      this.#beginHereDocument();
+      this.#here.begin();
       return 0;
     }
     if (c === "#" && this.#wordStart) {
@@ -300,7 +262,7 @@ export class ShellContext {
     }
     if (c === "<" && next.startsWith("<") && next[1] !== "<") {
       const stripTabs = next[1] === "-";
-      this.#awaitedDelimiter = { stripTabs, text: "", quoted: false, quote: "", begun: false };
+      this.#here.awaitDelimiter(stripTabs);
       return stripTabs ? 2 : 1;
     }
     if (c === "<" && next.startsWith("<<")) {
@@ -331,7 +293,7 @@ export class ShellContext {
       return 2;
     }
     if (c === "$" && next.startsWith("(")) {
-      if (this.#pendingHere.length > 0) this.#lost = "a substitution on the line of a here-document";
+      if (this.#here.arePending) this.#lost = "a substitution on the line of a here-document";
       this.#part(c);
       this.#stack.push({ kind: "command", closer: ")" });
       this.#newCommand();
@@ -377,71 +339,16 @@ export class ShellContext {
   }
 
   #delimiterCharacter(c: string): number {
-    const awaited = this.#awaitedDelimiter!;
-    if (awaited.quote !== "") {
-      if (c === awaited.quote) awaited.quote = "";
-      else awaited.text += c;
-      return 0;
-    }
-    if (c === "'" || c === '"') {
-      awaited.quote = c;
-      awaited.quoted = true;
-      awaited.begun = true;
-      return 0;
-    }
-    if (c === "\\") {
-      this.#escaped = true;
-      awaited.quoted = true;
-      return 0;
-    }
-    if (/[\s;|&()<>]/.test(c)) {
-      if (!awaited.begun && (c === " " || c === "\t")) return 0;
-      this.#pendingHere.push({
-        delimiter: awaited.text,
-        quoted: awaited.quoted,
-        stripTabs: awaited.stripTabs,
-      });
-      this.#awaitedDelimiter = undefined;
-      return this.#character(c, "");
-    }
-    this.#delimiterText(c, false);
-    return 0;
-  }
-
-  #delimiterText(c: string, quoted: boolean): void {
-    const awaited = this.#awaitedDelimiter!;
-    awaited.text += c;
-    awaited.begun = true;
-    if (quoted) awaited.quoted = true;
-  }
-
-  #beginHereDocument(): void {
-    const document = this.#pendingHere.shift();
-    if (document !== undefined) this.#here = { document, line: "", holdsResult: false, escaped: false };
+    const found = this.#here.delimiterCharacter(c);
+    if (found === "escape") this.#escaped = true;
+    return found === "over" ? this.#character(c, "") : 0;
   }
 
   #hereCharacter(c: string, next: string): number {
-    const here = this.#here!;
-    if (!here.document.quoted && c !== "\n") {
-      if (!here.escaped && (c === "`" || (c === "$" && /^[({]/.test(next)))) here.unsafe = "an expansion";
-      here.escaped = !here.escaped && c === "\\";
-    }
-    if (c !== "\n") {
-      here.line += c;
-      return 0;
-    }
-    const line = here.document.stripTabs ? here.line.replace(/^\t+/, "") : here.line;
-    if (line === here.document.delimiter) {
-      if (here.holdsResult) throw this.#endsDocument(here.document);
-      this.#here = undefined;
+    if (this.#here.character(c, next)) {
       this.#newCommand();
-      this.#beginHereDocument();
-      return 0;
+      this.#here.begin();
     }
-    // A line that a backslash joins to the next can still become the delimiter's.
-    here.line = here.escaped ? here.line.slice(0, -1) : "";
-    here.holdsResult = here.escaped && here.holdsResult;
-    here.escaped = false;
     return 0;
   }
 }
