@@ -68,13 +68,11 @@ export class SubmitQueue {
   }
 }
 
-/** Two processes that write several jobs at once take their locks (tickets of users, numbers of histories) in one order. */
+/** Two processes that write several jobs at once take their locks (of users, of histories) in one order. */
 function inLockOrder(those: readonly Waiting[]): readonly Waiting[] {
-  const key = ({ job }: Waiting) => [job.assignedHandler, job.userId ?? 0, job.historyId] as const;
-  return those.toSorted((a, b) => {
-    const [one, other] = [key(a), key(b)];
-    return one[0] < other[0] ? -1 : one[0] > other[0] ? 1 : one[1] - other[1] || one[2] - other[2];
-  });
+  return those.toSorted(
+    ({ job: a }, { job: b }) => (a.userId ?? 0) - (b.userId ?? 0) || a.historyId - b.historyId,
+  );
 }
 
 async function insertAll(sql: Sql, those: readonly Waiting[]): Promise<[Waiting, WrittenJob][]> {
