@@ -40,7 +40,7 @@ interface Waiting {
 
 /**
  * Where claimed jobs wait for their turn: for a worker of their runner, for the limits of job_conf, for a rule that is not
- * ready, for the job lock to be lifted. All that wait are looked at together, resubmitted ones first and then in the order of their ids, at each tick and
+ * ready, for the job lock to be lifted. All that wait are looked at together, in the order in which jobs are claimed, at each tick and
  * whenever something may have become free.
  */
 export class QueueGate implements Service {
@@ -197,11 +197,15 @@ export class QueueGate implements Service {
   }
 
   async #queue(): Promise<void> {
-    const candidates: QueueCandidate[] = [...this.#waiting.values()]
-      .flatMap(({ job, destination, destinationReason }) =>
-        destination === undefined ? [] : [{ job, destination, destinationReason }],
-      )
-      .toSorted((a, b) => inDispatchOrder(a.job, b.job));
+    const ready = [...this.#waiting.values()].filter(({ destination }) => destination !== undefined);
+    const order = inDispatchOrder(
+      ready.map(({ job }) => job),
+      ({ assignedHandler }) => assignedHandler,
+    );
+    const candidates: QueueCandidate[] = order.map((job) => {
+      const { destination, destinationReason } = this.#waiting.get(job.id)!;
+      return { job, destination: destination!, destinationReason };
+    });
     if (candidates.length === 0) return;
     const result = await queue(this.#context, this.#context.database, candidates, this.#freeWorkers());
     for (const { job, destination } of candidates) {

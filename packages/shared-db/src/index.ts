@@ -35,6 +35,7 @@ export * from "./queries/datasets.ts";
 export * from "./queries/histories.ts";
 export * from "./queries/list-jobs.ts";
 export * from "./queries/users.ts";
+export * from "./queries/prune-virtual-time.ts";
 export * from "./queries/waiting-jobs.ts";
 export * from "./queries/maintenance-runs.ts";
 export * from "./queries/prune-incarnations.ts";

@@ -25,6 +25,10 @@ export interface JobRow {
   readonly assignedTag: string | null;
   readonly handler: string | null;
   readonly incarnationId: number | null;
+  /** 1 to 100: how little it counts against its user's turn. */
+  readonly priority: number;
+  /** Place in its queue, see docs/claim-order.md. */
+  readonly ticket: number;
   readonly fence: number;
   readonly runFence: number | null;
   /** How often its handler died while it prepared the job. */

@@ -9,6 +9,8 @@ export interface Types extends Record<string, unknown> {
 export type Sql = postgres.ISql<Types>;
 /** The pool itself: can begin transactions, listen and be closed. */
 export type Database = postgres.Sql<Types>;
+/** A part of a statement. */
+export type Fragment = postgres.Fragment;
 /** A value for a json or jsonb column. */
 export type Json = postgres.JSONValue;
 

@@ -295,7 +295,7 @@ describe("maintenance", () => {
           incarnation_id = (select id from handler_incarnation where server_name = 'owner')
         where id = ${await endedJob(0)}`;
       const run = await maintenance(configure()).run(taskOf("prune-registrations"));
-      expect(run?.counts).to.deep.equal({ registrations: 1, maintenanceRuns: 0 });
+      expect(run?.counts).to.deep.equal({ registrations: 1, virtualTimes: 0, maintenanceRuns: 0 });
       const left = await sql<{ serverName: string }[]>`select server_name from handler_incarnation`;
       expect(left.map(({ serverName }) => serverName)).to.have.members(["recent", "live", "owner"]);
     });

@@ -1,4 +1,4 @@
-import { pruneIncarnations, pruneMaintenanceRuns } from "@galaxy-jobs/shared-db";
+import { pruneIncarnations, pruneMaintenanceRuns, pruneVirtualTime } from "@galaxy-jobs/shared-db";
 import type { MaintenanceTask } from "./maintenance-task.ts";
 
 const batch = 1_000;
@@ -13,6 +13,9 @@ export const pruneRegistrations: MaintenanceTask = {
     let registrations = 0;
     for (let pruned = batch; pruned === batch && !stopping.aborted; registrations += pruned)
       pruned = await pruneIncarnations(database, registrationDays, batch);
-    return { registrations, maintenanceRuns: await pruneMaintenanceRuns(database, registrationDays) };
+    let virtualTimes = 0;
+    for (let pruned = batch; pruned === batch && !stopping.aborted; virtualTimes += pruned)
+      pruned = await pruneVirtualTime(database, batch);
+    return { registrations, virtualTimes, maintenanceRuns: await pruneMaintenanceRuns(database, registrationDays) };
   },
 };

@@ -12,7 +12,8 @@ export async function assignJobIfUnassigned(
   const [row] = await sql<{ handler: string }[]>`
     update job set update_time = now(), handler = case
       when exists (select from handler_drain where server_name = ${serverName}) then coalesce(assigned_handler, ${serverName})
-      else ${serverName} end
+      else ${serverName} end,
+      ticket = case when handler is null then next_ticket(${serverName}, user_id, priority) else ticket end
     where id = ${jobId} and state = 'new' and incarnation_id is null and (handler is null or handler = ${serverName})
     returning handler`;
   return row?.handler;
@@ -25,7 +26,7 @@ export async function assignJobIfUnassigned(
  */
 export async function offerUnassignedJobs(sql: Sql, tags: readonly string[], age: number): Promise<number> {
   const rows = await sql`
-    update job set handler = assigned_handler, update_time = now()
+    update job set handler = assigned_handler, update_time = now(), ticket = next_ticket(assigned_handler, user_id, priority)
     where id in (
       select id from job
       where state = 'new' and handler is null and incarnation_id is null and assigned_handler = any(${sql.array([...tags])})

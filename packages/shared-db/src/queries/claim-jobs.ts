@@ -1,5 +1,6 @@
-import { bigintOid, type Database, type Sql } from "../sql.ts";
+import { bigintOid, type Database, type Fragment, type Sql } from "../sql.ts";
 import type { JobRow } from "../rows.ts";
+import { virtualTime } from "./virtual-time.ts";
 
 export interface ClaimRequest {
   readonly incarnationId: number;
@@ -14,17 +15,35 @@ export interface ClaimRequest {
   readonly exceptTools?: readonly string[];
   /** It has a job in hand that may have killed a handler before: it takes no other such job beside it. */
   readonly exceptSuspects?: boolean;
+  /**
+   * Looks at no job of a queue before this ticket, nor before its virtual time, a margin each: there are only jobs that this
+   * handler has passed over and, while somebody holds an old snapshot, any number of dead rows. A queue that is missing is
+   * looked at from its virtual time on. Undefined: from the first job on.
+   */
+  readonly from?: ReadonlyMap<string, number>;
+  /** The queue whose jobs are taken first, by its place in `[serverName, ...tags]`; the others follow in turn. Default 0. */
+  readonly firstQueue?: number;
 }
+
+export interface ClaimedJob extends JobRow {
+  /** The handler id or tag that it waited under. */
+  readonly queue: string;
+}
+
+/** The step of a ticket is `ticketUnit / priority`; the default priority makes it 1,000. */
+const ticketUnit = 10_000;
+/** So far before where it left off does a claim begin that does not begin at the first job: a hundred usual steps. */
+const margin = ticketUnit * 10;
 
 /**
  * Takes unclaimed jobs for one handler: those assigned to its name or to one of its tags. First resubmitted ones whose delay is
- * over, without a look at the ready window (galaxy.md 3.8), then new ones, oldest first
- * (galaxy.md 2.4; the stamp of incarnation and fence is ours, DESIGN.md promise 1). Rows that another handler is taking at
+ * over, without a look at the ready window (galaxy.md 3.8), then new ones, lowest ticket first, one queue after the other
+ * (docs/claim-order.md; the stamp of incarnation and fence is ours, DESIGN.md promise 1). Rows that another handler is taking at
  * the moment are passed over, so any number of handlers share a pool without waiting for each other. Nothing is taken while
  * the job lock is on, nor by a drained handler, nor by an incarnation that somebody has ended: the lock on its row makes a take-over wait for this
  * statement, and this statement see a take-over. Of the jobs whose handler died before, one at most is taken.
  */
-export function claimJobsSkippingLocked(sql: Sql, request: ClaimRequest): Promise<JobRow[]> {
+export function claimJobsSkippingLocked(sql: Sql, request: ClaimRequest): Promise<ClaimedJob[]> {
   return claimJobs(sql, request, sql`for update skip locked`);
 }
 
@@ -33,48 +52,140 @@ export function claimJobsSkippingLocked(sql: Sql, request: ClaimRequest): Promis
  * (galaxy.md 2.4).
  * @throws PostgresError 40001 when another handler took one of the rows; nothing was taken then
  */
-export function claimJobsSerializably(database: Database, request: ClaimRequest): Promise<JobRow[]> {
+export function claimJobsSerializably(database: Database, request: ClaimRequest): Promise<ClaimedJob[]> {
   return database.begin("isolation level serializable", (sql) => claimJobs(sql, request, sql``));
 }
 
-async function claimJobs(sql: Sql, request: ClaimRequest, locking: ReturnType<Sql>): Promise<JobRow[]> {
+async function claimJobs(sql: Sql, request: ClaimRequest, locking: Fragment): Promise<ClaimedJob[]> {
+  const { incarnationId, serverName, limit, from } = request;
+  const queues = queuesInTurn(request);
+  const names = sql.array([...queues]);
+  const { claimable, ofUsers } = filters(sql, request, names);
+  const parts = queues.map((queue, index) => {
+    const begin =
+      from === undefined
+        ? sql``
+        : sql`and ticket >= greatest(${from.get(queue) ?? 0}::bigint, ${virtualTime(sql, sql`${queue}`)}) - ${margin}::bigint`;
+    const left = queues
+      .slice(0, index)
+      .reduce((all, _, before) => sql`${all} - (select count(*) from ${partName(sql, before)})`, sql``);
+    return sql`${partName(sql, index)} as (
+      select id, ticket, handler as queue from job where state = 'new' and handler = ${queue} and ${claimable} ${ofUsers} ${begin}
+      order by ticket, id
+      limit ${limit} - (select count(*) from due) ${left}
+      ${locking}
+    )`;
+  });
+  const taken = queues.map((_, index) => sql`select id, ticket, queue from ${partName(sql, index)}`);
+  const rows = await sql<ClaimedJob[]>`
+    with me as (
+      select id from handler_incarnation
+      where id = ${incarnationId} and end_time is null
+        and not exists (select from instance_setting where name = 'job_lock' and value = 'true')
+        and not exists (select from handler_drain where server_name = ${serverName})
+      for key share
+    ), due as (
+      select id, handler as queue from job
+      where state = 'resubmitted' and resubmit_after <= now() and handler = any(${names}) and ${claimable}
+      order by resubmit_after, id
+      limit ${limit}
+      ${locking}
+    ), ${parts.reduce((all, one) => sql`${all}, ${one}`)}, fresh as (
+      ${taken.reduce((all, one) => sql`${all} union all ${one}`)}
+    ), taken as (
+      select id, queue from due union all select id, queue from fresh
+    ), advanced as (
+      ${advance(sql, request)}
+    ), changed as (
+      update job set handler = ${serverName}, incarnation_id = ${incarnationId}, fence = fence + 1, wait_reason = null,
+        update_time = now()
+      where id = any(array(select id from taken)) and state in ('new', 'resubmitted') and incarnation_id is null
+      returning *
+    )
+    select changed.*, taken.queue from changed join taken on taken.id = changed.id`;
+  return inDispatchOrder([...rows], ({ queue }) => queue);
+}
+
+function queuesInTurn({ serverName, tags, firstQueue = 0 }: ClaimRequest): readonly string[] {
+  const queues = [...new Set([serverName, ...tags])];
+  const first = firstQueue % queues.length;
+  return [...queues.slice(first), ...queues.slice(0, first)];
+}
+
+/** Each queue has a part of the statement of its own, so that its jobs are read in the order of the index. */
+function partName(sql: Sql, index: number) {
+  return sql(`queue_${index}`);
+}
+
+function filters(sql: Sql, request: ClaimRequest, names: ReturnType<Sql["array"]>) {
   const { exceptUsers = [], exceptTools = [], exceptSuspects = false } = request;
-  const names = sql.array([request.serverName, ...request.tags]);
   const suspect = exceptSuspects
     ? sql``
     : sql`or id = (
         select min(id) from job where state in ('new', 'resubmitted') and incarnation_id is null and handler_deaths > 0
           and handler = any(${names}) and (state = 'new' or resubmit_after <= now()))`;
-  const unclaimed = sql`
-    incarnation_id is null and handler = any(${names}) and exists (select from me)
-    and not exists (select from instance_setting where name = 'job_lock' and value = 'true')
-    and not exists (select from handler_drain where server_name = ${request.serverName})
-    and (handler_deaths = 0 ${suspect})
-    ${exceptTools.length === 0 ? sql`` : sql`and tool_id <> all(${sql.array([...exceptTools])})`}`;
-  const rows = await sql<JobRow[]>`
-    with me as (
-      select id from handler_incarnation where id = ${request.incarnationId} and end_time is null for key share
-    ), due as (
-      select id from job where state = 'resubmitted' and resubmit_after <= now() and ${unclaimed}
-      order by resubmit_after, id
-      limit ${request.limit}
-      ${locking}
-    ), fresh as (
-      select id from job where state = 'new' and ${unclaimed}
-        ${exceptUsers.length === 0 ? sql`` : sql`and (user_id is null or user_id <> all(${sql.array([...exceptUsers], bigintOid)}))`}
-      order by id
-      limit ${request.limit} - (select count(*) from due)
-      ${locking}
-    )
-    update job set handler = ${request.serverName}, incarnation_id = ${request.incarnationId}, fence = fence + 1, wait_reason = null,
-      update_time = now()
-    where id = any(array(select id from due union all select id from fresh))
-    and state in ('new', 'resubmitted') and incarnation_id is null
-    returning *`;
-  return [...rows].toSorted(inDispatchOrder);
+  return {
+    claimable: sql`incarnation_id is null and exists (select from me) and (handler_deaths = 0 ${suspect})
+      ${exceptTools.length === 0 ? sql`` : sql`and tool_id <> all(${sql.array([...exceptTools])})`}`,
+    ofUsers:
+      exceptUsers.length === 0
+        ? sql``
+        : sql`and (user_id is null or user_id <> all(${sql.array([...exceptUsers], bigintOid)}))`,
+  };
 }
 
-/** Resubmitted jobs before new ones. */
-export function inDispatchOrder(a: JobRow, b: JobRow): number {
-  return Number(b.state === "resubmitted") - Number(a.state === "resubmitted") || a.id - b.id;
+/**
+ * Moves the virtual time of the queues on: to the first ticket that was taken. A handler that passes tools over may have left
+ * earlier tickets, for others to take: the first of those then, and only if it has looked from the first job on. What has to
+ * wait for its user's own jobs does not hold the virtual time up.
+ */
+function advance(sql: Sql, { exceptUsers = [], exceptTools = [], from }: ClaimRequest): Fragment {
+  if (exceptTools.length > 0 && from !== undefined) return sql`select where false`;
+  const users =
+    exceptUsers.length === 0
+      ? sql``
+      : sql`and (user_id is null or user_id <> all(${sql.array([...exceptUsers], bigintOid)}))`;
+  const reached =
+    exceptTools.length === 0
+      ? sql`min(ticket)`
+      : sql`(select ticket from job where state = 'new' and handler = fresh.queue and incarnation_id is null and handler_deaths = 0 ${users}
+          order by ticket, id limit 1)`;
+  return sql`insert into pool_virtual_time (pool, ticket)
+      select queue, reached from (select queue, ${reached} as reached from fresh group by queue) as progress
+      where reached > ${virtualTime(sql, sql`queue`)}`;
+}
+
+/**
+ * Resubmitted jobs before new ones, by the end of their delay; new ones by their tickets. Tickets of different queues say
+ * nothing about each other: there the queue goes first whose next job is the oldest.
+ * @param queueOf the queue that a job waited in
+ */
+export function inDispatchOrder<Job extends JobRow>(
+  jobs: readonly Job[],
+  queueOf: (job: Job) => string | null,
+): Job[] {
+  const again = jobs.filter(({ state }) => state === "resubmitted");
+  const queues = new Map<string | null, Job[]>();
+  for (const job of jobs) {
+    if (job.state === "resubmitted") continue;
+    const queue = queues.get(queueOf(job));
+    if (queue === undefined) queues.set(queueOf(job), [job]);
+    else queue.push(job);
+  }
+  const lines = [...queues.values()].map((queue) => queue.toSorted(byTicket).toReversed());
+  const fresh: Job[] = [];
+  while (lines.length > 1) {
+    const oldest = lines.reduce((first, line) => (line.at(-1)!.id < first.at(-1)!.id ? line : first));
+    fresh.push(oldest.pop()!);
+    if (oldest.length === 0) lines.splice(lines.indexOf(oldest), 1);
+  }
+  return [...again.toSorted(byResubmission), ...fresh, ...(lines[0] ?? []).toReversed()];
+}
+
+function byTicket(a: JobRow, b: JobRow): number {
+  return a.ticket - b.ticket || a.id - b.id;
+}
+
+function byResubmission(a: JobRow, b: JobRow): number {
+  return (a.resubmitAfter?.getTime() ?? 0) - (b.resubmitAfter?.getTime() ?? 0) || a.id - b.id;
 }

@@ -1,5 +1,6 @@
 import type { Database, Sql } from "../sql.ts";
 import { recordOperatorAction } from "./operator-actions.ts";
+import { ticketInQueue } from "./virtual-time.ts";
 
 /** What went back to where it was assigned. */
 export interface GivenBack {
@@ -51,7 +52,8 @@ async function giveBack(sql: Sql, serverName: string): Promise<GivenBack> {
     with changed as (
       update job set handler = coalesce(assigned_tag, assigned_handler, handler),
         assigned_handler = coalesce(assigned_tag, assigned_handler), incarnation_id = null, fence = fence + 1, wait_reason = null,
-        wait_reason_time = null, update_time = now()
+        wait_reason_time = null, update_time = now(),
+        ticket = ${ticketInQueue(sql, queueOfGivenBack(sql), sql`coalesce(job.assigned_tag, job.assigned_handler, job.handler)`)}
       where state in ('new', 'resubmitted') and (
         id = any(array(
           select id from job
@@ -69,6 +71,11 @@ async function giveBack(sql: Sql, serverName: string): Promise<GivenBack> {
   return { jobs: rows.reduce((sum, { count }) => sum + count, 0), names: rows.map(({ name }) => name) };
 }
 
+/** Where the ticket of a job counts that goes back: what is claimed has it from where it was assigned. */
+function queueOfGivenBack(sql: Sql) {
+  return sql`case when job.incarnation_id is null then job.handler else coalesce(job.assigned_handler, job.handler) end`;
+}
+
 /**
  * What a handler has claimed and not started goes back, if it is drained: the handler's own part of a drain, for claims that
  * were under way when it came.
@@ -81,7 +88,8 @@ export async function releaseJobsIfDrained(
     with changed as (
       update job set handler = coalesce(assigned_tag, assigned_handler, handler),
         assigned_handler = coalesce(assigned_tag, assigned_handler), incarnation_id = null, fence = fence + 1, wait_reason = null,
-        wait_reason_time = null, update_time = now()
+        wait_reason_time = null, update_time = now(),
+        ticket = ${ticketInQueue(sql, queueOfGivenBack(sql), sql`coalesce(job.assigned_tag, job.assigned_handler, job.handler)`)}
       where incarnation_id = ${incarnationId} and state in ('new', 'resubmitted')
         and exists (select from handler_drain where server_name = ${serverName})
       returning handler

@@ -1,4 +1,5 @@
 import { bigintOid, type Database, type Sql } from "../sql.ts";
+import { ticketOfReleased } from "./virtual-time.ts";
 
 /** A handler that was found dead, and what it had not started. */
 export interface DeadIncarnation {
@@ -63,7 +64,8 @@ export async function releaseUnstartedOf(
       update job set fence = job.fence + 1, update_time = now(),
         handler_deaths = job.handler_deaths + (job.wait_reason is null)::int,
         handler = case when poison.found then job.handler else coalesce(job.assigned_handler, job.handler) end,
-        incarnation_id = case when poison.found then job.incarnation_id end
+        incarnation_id = case when poison.found then job.incarnation_id end,
+        ticket = ${ticketOfReleased(sql, sql`coalesce(job.assigned_handler, job.handler)`)}
       from (
         select id, ${poisonLimit} > 0 and wait_reason is null and handler_deaths + 1 >= ${poisonLimit} as found from job
         where incarnation_id = any(${sql.array([...incarnationIds], bigintOid)}) and state in ('new', 'resubmitted')
@@ -96,7 +98,8 @@ export async function deregisterIncarnation(
       update handler_incarnation set end_time = now(), heartbeat_time = now(), end_reason = 'stopped' where id = ${incarnationId}`;
     const rows = await sql<{ name: string; count: number }[]>`
       with changed as (
-        update job set handler = coalesce(assigned_handler, handler), incarnation_id = null, fence = fence + 1, update_time = now()
+        update job set handler = coalesce(assigned_handler, handler), incarnation_id = null, fence = fence + 1, update_time = now(),
+          ticket = ${ticketOfReleased(sql, sql`coalesce(job.assigned_handler, job.handler)`)}
         where incarnation_id = ${incarnationId} and state in ('new', 'resubmitted')
         returning handler
       )

@@ -1,4 +1,5 @@
 import type { Sql } from "../sql.ts";
+import { ticketInQueue } from "./virtual-time.ts";
 
 /**
  * Moves unclaimed jobs that were given to one handler of a tag, by name, to the tag itself when that handler has given no sign
@@ -26,7 +27,8 @@ export async function failOverPreassignedJobs(
         select from handler_incarnation i
         where i.server_name = named.handler and i.heartbeat_time > now() - make_interval(secs => i.lease_seconds))
     ), moved as (
-      update job set handler = assigned_tag, assigned_handler = assigned_tag, update_time = now()
+      update job set handler = assigned_tag, assigned_handler = assigned_tag, update_time = now(),
+        ticket = ${ticketInQueue(sql, sql`job.handler`, sql`job.assigned_tag`)}
       where id in (
         select id from job
         where state in ('new', 'resubmitted') and incarnation_id is null and assigned_tag is not null and handler <> assigned_tag

@@ -25,6 +25,8 @@ export interface NewJob {
   readonly assignedHandler: string;
   /** The tag that it was chosen from, where it is one handler of several. */
   readonly assignedTag?: string | null;
+  /** 1 to 100, see docs/claim-order.md; default 10. */
+  readonly priority?: number;
   /** Data inputs: the flat name of the input and the history_dataset_association. */
   readonly inputs: readonly { readonly name: string; readonly id: number }[];
   readonly outputs: readonly NewOutput[];
@@ -38,9 +40,15 @@ export interface InsertedJob {
 
 const notReady: readonly DatasetState[] = ["new", "upload", "queued", "running", "setting_metadata"];
 
+const defaultPriority = 10;
+
 /**
  * Writes a job with its parameters, inputs and outputs; the caller's transaction makes it one. It starts as `new`, as
  * `waiting` when an input is still being made, or as `paused` when one failed (galaxy.md 4.3, 4.5).
+ *
+ * A new job gets its ticket: its place among the waiting jobs of its queue. The jobs of one user get theirs one after the other,
+ * or a user with many connections would have many jobs at each place; so the rest of the transaction should be short, and
+ * jobs of several users in one transaction go in the order of the users' ids.
  */
 export async function insertJob(sql: Sql, job: NewJob): Promise<InsertedJob> {
   const state = await firstState(
@@ -48,14 +56,24 @@ export async function insertJob(sql: Sql, job: NewJob): Promise<InsertedJob> {
     job.inputs.map(({ id }) => id),
   );
   const info = state === "paused" ? inputInErrorInfo : null;
-  const [row] = await sql<{ id: number }[]>`
-    with made as (
-      insert into job (user_id, history_id, tool_id, tool_version, galaxy_version, state, info, params, assigned_handler, assigned_tag, handler)
-      values (${job.userId}, ${job.historyId}, ${job.toolId}, ${job.toolVersion}, ${job.galaxyVersion}, ${state}, ${info},
-        ${sql.json({ ...job.params })}, ${job.assignedHandler}, ${job.assignedTag ?? null}, ${job.handler})
-      returning id, state, info
-    )
-    insert into job_state_history (job_id, state, info) select id, state, info from made returning job_id as id`;
+  const priority = job.priority ?? defaultPriority;
+  const queued = state === "new" && job.handler !== null;
+  // Sent together. The second statement begins when the lock is there, and so sees the jobs of whoever had it.
+  const [, [row]] = await Promise.all([
+    queued && job.userId !== null
+      ? sql`select pg_advisory_xact_lock(hashtextextended('galaxy-jobs tickets of user ' || ${job.userId}::bigint, 0))`
+      : undefined,
+    sql<{ id: number }[]>`
+      with made as (
+        insert into job (user_id, history_id, tool_id, tool_version, galaxy_version, state, info, params, assigned_handler, assigned_tag,
+          handler, priority, ticket)
+        values (${job.userId}, ${job.historyId}, ${job.toolId}, ${job.toolVersion}, ${job.galaxyVersion}, ${state}, ${info},
+          ${sql.json({ ...job.params })}, ${job.assignedHandler}, ${job.assignedTag ?? null}, ${job.handler}, ${priority},
+          ${queued ? sql`next_ticket(${job.handler}, ${job.userId}, ${priority})` : sql`0`})
+        returning id, state, info
+      )
+      insert into job_state_history (job_id, state, info) select id, state, info from made returning job_id as id`,
+  ]);
   const id = row!.id;
   await insertInputs(sql, id, job.inputs);
   return { id, state, outputs: await insertOutputs(sql, id, job.historyId, job.outputs) };

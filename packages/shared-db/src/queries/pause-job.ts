@@ -46,6 +46,7 @@ async function resume(sql: Sql, jobIds: readonly number[]): Promise<number[]> {
   const rows = await sql<{ id: number }[]>`
     with changed as (
       update job set info = null, update_time = now(), handler = coalesce(handler, assigned_handler),
+        ticket = next_ticket(coalesce(handler, assigned_handler), user_id, priority),
         state = case when exists (
           select from job_to_input_dataset i
           join history_dataset_association a on a.id = i.dataset_id

@@ -1,5 +1,6 @@
 import type { Database, Sql } from "../sql.ts";
 import { recordOperatorAction } from "./operator-actions.ts";
+import { ticketInQueue } from "./virtual-time.ts";
 
 export interface Reassignment {
   readonly from: string;
@@ -40,7 +41,8 @@ export async function reassignJobs(database: Database, reassignment: Reassignmen
 async function moveUnstarted(sql: Sql, from: string, to: string): Promise<number> {
   const rows = await sql`
     update job set handler = ${to}, assigned_handler = ${to}, assigned_tag = null, incarnation_id = null, fence = fence + 1, wait_reason = null,
-      wait_reason_time = null, update_time = now()
+      wait_reason_time = null, update_time = now(),
+      ticket = ${ticketInQueue(sql, sql`coalesce(job.assigned_handler, ${from})`, sql`${to}::text`)}
     where state in ('new', 'resubmitted', 'waiting', 'paused') and (
       id = any(array(
         select id from job where handler = ${from} and state in ('new', 'resubmitted') and incarnation_id is null

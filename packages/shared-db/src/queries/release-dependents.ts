@@ -56,6 +56,7 @@ async function decide(sql: Sql, jobIds: readonly number[]): Promise<number[]> {
     ), changed as (
       update job set state = verdict.state, update_time = now(), handler = coalesce(handler, assigned_handler),
         end_time = case when verdict.state = 'error' then now() end,
+        ticket = case when verdict.state = 'new' then next_ticket(coalesce(handler, assigned_handler), user_id, priority) else ticket end,
         info = case verdict.state when 'error' then ${inputDeletedInfo} when 'paused' then ${inputInErrorInfo} end
       from verdict
       where job.id = verdict.job_id and job.state = 'waiting' and verdict.state is not null

@@ -1,5 +1,6 @@
 import { bigintOid, type Sql } from "../sql.ts";
 import type { JobOwnership } from "../rows.ts";
+import { ticketOfReleased } from "./virtual-time.ts";
 
 /**
  * Gives claimed jobs that were not started back to what they were assigned to. The fence grows, so that nothing of this claim
@@ -8,7 +9,8 @@ import type { JobOwnership } from "../rows.ts";
  */
 export async function releaseJobsIfNew(sql: Sql, jobs: readonly JobOwnership[]): Promise<number[]> {
   const rows = await sql<{ id: number }[]>`
-    update job set handler = assigned_handler, incarnation_id = null, fence = job.fence + 1, update_time = now()
+    update job set handler = assigned_handler, incarnation_id = null, fence = job.fence + 1, update_time = now(),
+      ticket = ${ticketOfReleased(sql, sql`job.assigned_handler`)}
     from unnest(${sql.array(
       jobs.map(({ id }) => id),
       bigintOid,

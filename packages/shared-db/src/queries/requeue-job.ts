@@ -1,6 +1,7 @@
 import { statesBefore } from "../job-states.ts";
 import type { Sql } from "../sql.ts";
 import type { JobOwnership } from "../rows.ts";
+import { ticketOfReleased } from "./virtual-time.ts";
 
 /**
  * Queued → new, back with its pool: for a job that is proven never to have been started (galaxy.md 4.13). Running → new too: its
@@ -12,7 +13,8 @@ export async function requeueJobIfNotStarted(sql: Sql, job: JobOwnership): Promi
     with changed as (
       update job set state = 'new', handler = assigned_handler, incarnation_id = null, fence = fence + 1, run_fence = null, job_runner_name = null,
         job_runner_external_id = null, start_time = null,
-        command_line = null, update_time = now()
+        command_line = null, update_time = now(),
+        ticket = ${ticketOfReleased(sql, sql`job.assigned_handler`)}
       where id = ${job.id} and fence = ${job.fence} and state in ('queued', 'running') and state = any(${sql.array(statesBefore("new"))})
       returning id, state
     )

@@ -34,7 +34,8 @@ export async function jobsAhead(sql: Sql, job: JobRow): Promise<number> {
       select from job where handler = ${job.handler} and state = 'resubmitted' and incarnation_id is null
         and resubmit_after <= ${job.state === "resubmitted" ? job.resubmitAfter : sql`now()`} and id <> ${job.id}
       union all
-      select from job where handler = ${job.handler} and state = 'new' and incarnation_id is null and id < ${job.id}
+      select from job where handler = ${job.handler} and state = 'new' and incarnation_id is null
+        and (ticket, id) < (${job.ticket}, ${job.id})
         and ${job.state !== "resubmitted"}
       limit 10000
     ) as ahead`;
