@@ -1,6 +1,7 @@
 import type { GalaxyConfig } from "@galaxy-jobs/runtime";
 import type { Database } from "@galaxy-jobs/shared-db";
 import type { ExpressionSandbox, ToolBox } from "@galaxy-jobs/tools";
+import type { ClaimCursor } from "./claim-cursor.ts";
 import type { Fault } from "./fault-points.ts";
 import type { DestinationMapper } from "./destinations/map-destination.ts";
 import type { JobEvents } from "./job-events.ts";
@@ -16,6 +17,8 @@ export interface HandlerContext {
   readonly mapper: DestinationMapper;
   readonly runners: ReadonlyMap<string, Runner>;
   readonly events: JobEvents;
+  /** Where the next claim begins. */
+  readonly cursor: ClaimCursor;
   readonly tags: readonly string[];
   readonly incarnationId: number;
   /** Which job_working_directory this process sees. */

@@ -215,10 +215,11 @@ export class JobHandler implements Service {
       tools: gate.crowdedTools(),
       suspects: this.#inHand.hasSuspect,
     });
-    if (jobs.length === 0) return pause;
+    const rest = context.cursor.pause(pause, performance.now());
+    if (jobs.length === 0) return rest;
     this.events.emit("claimed", { jobs: jobs.map(({ id }) => id) });
     for (const job of jobs) this.#inHand.take(job, (hand) => this.#handle(context, hand));
-    return jobs.length < free ? pause : 0;
+    return jobs.length < free ? rest : 0;
   }
 
   /** Jobs that change hands by other ways than a claim: lost messages, a drain, a hand-over. */

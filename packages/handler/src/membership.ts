@@ -1,5 +1,6 @@
 import { addressOf, channels, deregisterIncarnation, notify } from "@galaxy-jobs/shared-db";
 import { ExpressionSandbox } from "@galaxy-jobs/tools";
+import { ClaimCursor } from "./claim-cursor.ts";
 import { DestinationMapper } from "./destinations/map-destination.ts";
 import { atStep } from "./fault-points.ts";
 import type { HandlerContext } from "./handler-context.ts";
@@ -61,6 +62,7 @@ export async function makeContext(
     runners,
     mapper,
     events,
+    cursor: new ClaimCursor(),
     lease,
     fault,
     untilWritten: makeUntilWritten(lease, events, leaving),

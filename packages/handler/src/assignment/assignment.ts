@@ -1,5 +1,5 @@
 import type { AssignmentMethodName } from "@galaxy-jobs/runtime";
-import type { ClaimRequest, Database, JobRow } from "@galaxy-jobs/shared-db";
+import type { ClaimedJob, ClaimRequest, Database } from "@galaxy-jobs/shared-db";
 import type { HandlerMap } from "./handler-map.ts";
 import type { MuleMessages } from "./mule-message.ts";
 
@@ -46,7 +46,7 @@ export interface AssignmentMethod {
    */
   assign(request: AssignmentRequest, process: AssigningProcess): Promise<Assignment | undefined>;
   /** For handlers, where the method leaves it to them to take the jobs of their tags. */
-  readonly claim?: (database: Database, request: ClaimRequest) => Promise<JobRow[]>;
+  readonly claim?: (database: Database, request: ClaimRequest) => Promise<ClaimedJob[]>;
 }
 
 /** The tag of handlers without tags (galaxy.md 1.1). */

@@ -2,9 +2,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import {
   claimJobsSerializably,
   isPassingConflict,
+  type ClaimedJob,
   type ClaimRequest,
   type Database,
-  type JobRow,
 } from "@galaxy-jobs/shared-db";
 import { defaultTag, type AssignmentMethod } from "./assignment.ts";
 
@@ -23,7 +23,7 @@ export const dbTransactionIsolation: AssignmentMethod = {
     const handler = configured ?? defaultTag;
     return Promise.resolve({ method: "db-transaction-isolation", handler, assignedHandler: handler });
   },
-  claim: async (database: Database, request: ClaimRequest): Promise<JobRow[]> => {
+  claim: async (database: Database, request: ClaimRequest): Promise<ClaimedJob[]> => {
     for (let tries = 1; tries <= mostTries; tries += 1) {
       try {
         return await claimJobsSerializably(database, request);

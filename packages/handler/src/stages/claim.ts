@@ -18,10 +18,12 @@ export async function claim(
   freeWorkers: number,
   enough: EnoughInHand,
 ): Promise<JobRow[]> {
-  const { config, incarnationId, tags } = context;
+  const { config, cursor, incarnationId, tags } = context;
   const limit = Math.min(freeWorkers, config.jobs.maxGrab ?? freeWorkers, config.jobs.readyWindowSize);
   if (limit <= 0) return [];
+  const look = cursor.look(performance.now());
   const request = {
+    ...look,
     incarnationId,
     serverName: config.serverName,
     tags,
@@ -30,5 +32,11 @@ export async function claim(
     exceptTools: enough.tools,
     exceptSuspects: enough.suspects,
   };
-  return atStep(context.fault, "claim", () => claimMethod(config)(database, request));
+  return atStep(context.fault, "claim", async () => {
+    const began = performance.now();
+    const claimed = await claimMethod(config)(database, request);
+    const now = performance.now();
+    cursor.claimed(look, claimed, now, now - began);
+    return claimed;
+  });
 }

@@ -95,7 +95,7 @@ async function claimJobs(sql: Sql, request: ClaimRequest, locking: Fragment): Pr
     ), taken as (
       select id, queue from due union all select id, queue from fresh
     ), advanced as (
-      ${advance(sql, request)}
+      ${advance(sql, request, ofUsers)}
     ), changed as (
       update job set handler = ${serverName}, incarnation_id = ${incarnationId}, fence = fence + 1, wait_reason = null,
         update_time = now()
@@ -135,23 +135,24 @@ function filters(sql: Sql, request: ClaimRequest, names: ReturnType<Sql["array"]
 }
 
 /**
- * Moves the virtual time of the queues on: to the first ticket that was taken. A handler that passes tools over may have left
- * earlier tickets, for others to take: the first of those then, and only if it has looked from the first job on. What has to
- * wait for its user's own jobs does not hold the virtual time up.
+ * Moves the virtual time of the queues on: to the last ticket that was taken, for all before it are taken too. A handler that
+ * passes tools over leaves earlier tickets, for others to take: it moves the time no further than to the first of those, and
+ * only if it has looked from the first job on. What has to wait for its user's own jobs does not hold the time up.
  */
-function advance(sql: Sql, { exceptUsers = [], exceptTools = [], from }: ClaimRequest): Fragment {
+function advance(sql: Sql, { exceptTools = [], from }: ClaimRequest, ofUsers: Fragment): Fragment {
   if (exceptTools.length > 0 && from !== undefined) return sql`select where false`;
-  const users =
-    exceptUsers.length === 0
-      ? sql``
-      : sql`and (user_id is null or user_id <> all(${sql.array([...exceptUsers], bigintOid)}))`;
-  const reached =
+  const left =
     exceptTools.length === 0
-      ? sql`min(ticket)`
-      : sql`(select ticket from job where state = 'new' and handler = fresh.queue and incarnation_id is null and handler_deaths = 0 ${users}
+      ? sql`null`
+      : sql`(
+          select ticket from job
+          where state = 'new' and handler = fresh.queue and incarnation_id is null and handler_deaths = 0 ${ofUsers}
+            and id <> all(array(select id from fresh))
           order by ticket, id limit 1)`;
   return sql`insert into pool_virtual_time (pool, ticket)
-      select queue, reached from (select queue, ${reached} as reached from fresh group by queue) as progress
+      select queue, reached from (
+        select queue, least(max(ticket), ${left}) as reached from fresh group by queue
+      ) as progress
       where reached > ${virtualTime(sql, sql`queue`)}`;
 }
 
