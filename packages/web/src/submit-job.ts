@@ -1,4 +1,4 @@
-import { HandlerAssignmentError, type Assignment } from "@galaxy-jobs/handler";
+import { findToolMapping, HandlerAssignmentError, type Assignment } from "@galaxy-jobs/handler";
 import { channels, ensureDefaultHistory, type Json, type NewJob, type UserRow } from "@galaxy-jobs/shared-db";
 import {
   checkInputs,
@@ -105,6 +105,7 @@ async function plan(context: WebContext, submission: Submission): Promise<Planne
     handler: assignment.handler,
     assignedHandler: assignment.assignedHandler,
     assignedTag: assignment.assignedTag ?? null,
+    priority: findToolMapping(context.config.jobs, tool)?.priority,
     inputs,
     outputs: tool.outputs.map((output) => ({
       name: output.name,

@@ -16,6 +16,10 @@ export const pruneRegistrations: MaintenanceTask = {
     let virtualTimes = 0;
     for (let pruned = batch; pruned === batch && !stopping.aborted; virtualTimes += pruned)
       pruned = await pruneVirtualTime(database, batch);
-    return { registrations, virtualTimes, maintenanceRuns: await pruneMaintenanceRuns(database, registrationDays) };
+    return {
+      registrations,
+      virtualTimes,
+      maintenanceRuns: await pruneMaintenanceRuns(database, registrationDays),
+    };
   },
 };

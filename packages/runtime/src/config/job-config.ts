@@ -96,6 +96,8 @@ export interface ToolMapping {
   readonly destination?: string;
   /** Key of `resources.groups`. */
   readonly resources?: string;
+  /** 1 to 100, see docs/claim-order.md. */
+  readonly priority?: number;
   readonly params: Readonly<Record<string, unknown>>;
 }
 

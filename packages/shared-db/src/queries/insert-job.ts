@@ -26,7 +26,7 @@ export interface NewJob {
   /** The tag that it was chosen from, where it is one handler of several. */
   readonly assignedTag?: string | null;
   /** 1 to 100, see docs/claim-order.md; default 10. */
-  readonly priority?: number;
+  readonly priority?: number | undefined;
   /** Data inputs: the flat name of the input and the history_dataset_association. */
   readonly inputs: readonly { readonly name: string; readonly id: number }[];
   readonly outputs: readonly NewOutput[];

@@ -58,7 +58,7 @@ function readResources(resources: XmlElement, reading: XmlReading): WrittenMap {
 
 function readTools(tools: XmlElement, reading: XmlReading): WrittenList {
   reading.check(tools, { attributes: [], children: ["tool"] });
-  const keys = ["id", "class", "handler", "environment", "destination", "resources"];
+  const keys = ["id", "class", "handler", "environment", "destination", "resources", "priority"];
   return new WrittenList(
     tools.at,
     childrenOf(tools, "tool").map((tool) => {

@@ -7,12 +7,13 @@ import type {
   ToolMapping,
 } from "../job-config.ts";
 import { isMapping } from "../config-source.ts";
-import { choice } from "../option-kinds.ts";
+import { choice, number } from "../option-kinds.ts";
 import { warnOfHandler } from "./execution.ts";
 import { setParam, type Place } from "./place.ts";
 
 const CLASSES: readonly ToolClass[] = ["local", "requires_galaxy", "user_defined"];
-const KEYS = ["id", "class", "handler", "environment", "destination", "resources", "params"];
+const PRIORITY = number({ min: 1, max: 100, whole: true });
+const KEYS = ["id", "class", "handler", "environment", "destination", "resources", "priority", "params"];
 
 /** `tools` (galaxy.md 3.6). */
 export function readTools(
@@ -39,6 +40,7 @@ export function readTools(
     for (const [key, value] of tool.entries()) if (!KEYS.includes(key)) setParam(params, key, value);
     for (const [key, value] of tool.get("params").entries()) setParam(params, key, value);
     const handler = tool.get("handler").text();
+    const priority = tool.get("priority").read(PRIORITY);
     return [
       {
         ...(id === undefined ? {} : { id }),
@@ -46,6 +48,7 @@ export function readTools(
         ...(handler === undefined ? {} : { handler }),
         ...(destinationName === undefined ? {} : { destination: destinationName }),
         ...(resources === undefined ? {} : { resources }),
+        ...(priority === undefined ? {} : { priority }),
         params,
       },
     ];
