@@ -13,6 +13,7 @@ export {
   poolOfTag,
   tagOfPool,
 } from "./assignment/process-role.ts";
+export { ClaimCursor, type Look } from "./claim-cursor.ts";
 export { checkRules } from "./destinations/check-rules.ts";
 export {
   DestinationMapper,
