@@ -1,1 +1,1 @@
-export {};
+export { adviseOn, type Advice, type DatabaseHealth } from "./database-advice.ts";

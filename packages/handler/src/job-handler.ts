@@ -2,6 +2,7 @@ import { Loop, type Destination, type GalaxyConfig, type Logger, type Service } 
 import {
   assignJobIfUnassigned,
   channels,
+  jobsOnOffer,
   jobsToStop,
   notify,
   offerUnassignedJobs,
@@ -227,14 +228,17 @@ export class JobHandler implements Service {
     const context = this.#context!;
     const { config, database, incarnationId, tags } = context;
     await context.lease.whenHeld();
-    if (tags.length > 0 && (await offerUnassignedJobs(database, tags, messageAge)) > 0) this.#claims.wake();
-    const released = await releaseJobsIfDrained(database, { incarnationId, serverName: config.serverName });
-    if (released.jobs > 0) {
+    const me = { incarnationId, serverName: config.serverName };
+    const found = await jobsOnOffer(database, { ...me, tags, messageAge });
+    if (found.unassigned && (await offerUnassignedJobs(database, tags, messageAge)) > 0) this.#claims.wake();
+    if (found.drained) {
+      const released = await releaseJobsIfDrained(database, me);
       this.events.emit("released", { jobs: released.jobs });
       this.#gate!.recheck();
+      for (const name of released.names) await notify(database, channels.newJobs, name);
     }
-    for (const name of released.names) await notify(database, channels.newJobs, name);
-    for (const job of await takeHandedJobs(database, adopterOf(context))) this.#takeAdopted(context, job);
+    if (found.handed)
+      for (const job of await takeHandedJobs(database, adopterOf(context))) this.#takeAdopted(context, job);
     return messageAge * 1000;
   }
 

@@ -36,6 +36,8 @@ export * from "./queries/histories.ts";
 export * from "./queries/list-jobs.ts";
 export * from "./queries/users.ts";
 export * from "./queries/prune-virtual-time.ts";
+export * from "./queries/database-health.ts";
+export * from "./queries/jobs-on-offer.ts";
 export * from "./queries/waiting-jobs.ts";
 export * from "./queries/maintenance-runs.ts";
 export * from "./queries/prune-incarnations.ts";

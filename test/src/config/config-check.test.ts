@@ -57,6 +57,18 @@ describe("galaxyctl config check", () => {
     expect(status).to.equal(1);
   });
 
+  it("names a priority that is none", () => {
+    const tools = (priority: string) => ({
+      "galaxy.yml": "galaxy: {}\n",
+      "job_conf.yml": `execution: {environments: {here: {runner: local}}}\nrunners: {local: {load: local}}\ntools: [{id: x, priority: ${priority}}]\n`,
+    });
+    for (const wrong of ["0", "1.5"])
+      expect(check(tools(wrong)).stderr).to.match(
+        /tools\[0\]\.priority: expected a whole number/,
+      );
+    expect(check(tools("100")).stderr).to.equal("");
+  });
+
   const dynamic = (environments: string, tools = "") => ({
     "galaxy.yml": "galaxy: {}\n",
     "job_conf.yml": `execution:\n  default: here\n  environments:\n    here: {runner: local}\n${environments}${tools}`,

@@ -187,7 +187,14 @@ for (const form of ["xml", "yml"] as const) {
 
     it("gives the tools, and the groups of resources they offer", () => {
       expect(config.jobs.tools).to.deep.equal([
-        { id: "bwa_mem", handler: "handler0", destination: "cluster_all", resources: "all", params: {} },
+        {
+          id: "bwa_mem",
+          handler: "handler0",
+          destination: "cluster_all",
+          resources: "all",
+          priority: 40,
+          params: {},
+        },
         { id: "toolshed.example.org/repos/x/y/sort/1.0", destination: "local", params: {} },
         { id: "cut", handler: "special", params: { source: "trackster" } },
         { class: "local", handler: "handler0", params: {} },

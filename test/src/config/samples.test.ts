@@ -99,7 +99,7 @@ describe("The sample configuration files", () => {
     expect(jobs.destinations["two_slots"]?.env).to.have.length(4);
     expect(jobs.handlers.map(({ id }) => id)).to.deep.equal(["handler0", "handler1"]);
     expect(jobs.limits).to.include({ registeredUserConcurrentJobs: 20, walltime: 86_400 });
-    expect(jobs.tools).to.have.length(2);
+    expect(jobs.tools).to.have.length(3);
   });
 
   it("job_conf.xml.sample holds also with everything that is commented out", () => {
@@ -120,7 +120,7 @@ describe("The sample configuration files", () => {
     expect(jobs.destinations["with_everything"]?.env).to.have.length(4);
     expect(jobs.handlers.map(({ id }) => id)).to.deep.equal(["handler0", "handler1"]);
     expect(jobs.limits).to.include({ registeredUserConcurrentJobs: 20, walltime: 86_400 });
-    expect(jobs.tools).to.have.length(2);
+    expect(jobs.tools).to.have.length(3);
   });
 
   it("job_resource_params_conf.xml.sample defines the fields of the sample's groups", () => {

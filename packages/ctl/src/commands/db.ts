@@ -1,5 +1,6 @@
 import type { Argv } from "yargs";
 import { migrate, migrationStatus } from "@galaxy-jobs/shared-db";
+import { showHealth } from "./db-health.ts";
 import { withDatabase, type CommonArguments } from "../session.ts";
 
 export function dbCommands(parser: Argv<CommonArguments>): Argv {
@@ -25,5 +26,21 @@ export function dbCommands(parser: Argv<CommonArguments>): Argv {
         if (status.pending.length > 0 || status.current > status.latest) process.exitCode = 1;
       }),
     )
-    .demandCommand(1, "db: say migrate or status");
+    .command(
+      "health",
+      "Show old snapshots, dead rows and index sizes, with advice; ends with 1 when there is a problem",
+      (command) =>
+        command.option("older-than", {
+          type: "number",
+          default: 600,
+          describe: "Seconds for which a snapshot may be held",
+        }),
+      (args) =>
+        withDatabase(args as CommonArguments, async (database) => {
+          const { json = false, olderThan } = args as CommonArguments & { readonly olderThan: number };
+          if (!(olderThan >= 0)) throw new Error("--older-than: say a number of seconds");
+          if (!(await showHealth(database, { json, oldSnapshot: olderThan }))) process.exitCode = 1;
+        }),
+    )
+    .demandCommand(1, "db: say migrate, status or health");
 }
