@@ -63,9 +63,7 @@ describe("galaxyctl config check", () => {
       "job_conf.yml": `execution: {environments: {here: {runner: local}}}\nrunners: {local: {load: local}}\ntools: [{id: x, priority: ${priority}}]\n`,
     });
     for (const wrong of ["0", "1.5"])
-      expect(check(tools(wrong)).stderr).to.match(
-        /tools\[0\]\.priority: expected a whole number/,
-      );
+      expect(check(tools(wrong)).stderr).to.match(/tools\[0\]\.priority: expected a whole number/);
     expect(check(tools("100")).stderr).to.equal("");
   });
 
