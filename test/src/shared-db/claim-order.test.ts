@@ -11,6 +11,7 @@ import {
   offerUnassignedJobs,
   pruneVirtualTime,
   reassignJobs,
+  releaseDependents,
   releaseJobsIfNew,
   resumeJobIfPaused,
 } from "@galaxy-jobs/shared-db";
@@ -164,6 +165,23 @@ describe("the order of claims", function () {
     await resumeJobIfPaused(database.sql, paused.id);
     const own = (await claims.claim(handler, { limit: 6 })).filter(({ userId }) => userId === a);
     expect(ids(own)).to.deep.equal([...ids(earlier), paused.id]);
+  });
+
+  it("gives those that become ready together places one behind the other", async () => {
+    const [a, b] = [await claims.user("a"), await claims.user("b")];
+    const maker = await claims.submit(a);
+    for (const user of [a, a, b, a]) await claims.submit(user, { inputs: [maker.output] });
+    await database.sql`update dataset set state = 'ok'`;
+    await claims.end([maker]);
+    await database.sql.begin((sql) => releaseDependents(sql, [maker.id]));
+    const tickets = await database.sql<{ ticket: number; state: string }[]>`
+      select ticket, state from job where id <> ${maker.id} order by id`;
+    expect(tickets.map(({ state, ticket }) => [state, ticket])).to.deep.equal([
+      ["new", 1000],
+      ["new", 2000],
+      ["new", 1000],
+      ["new", 3000],
+    ]);
   });
 
   it("gives a job that goes back its place again", async () => {

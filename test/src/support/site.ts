@@ -2,6 +2,7 @@ import { fork } from "node:child_process";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import {
+  findToolMapping,
   HandlerAssigner,
   isWebHandler,
   handlerTags,
@@ -193,6 +194,7 @@ export async function makeSite(plan: SitePlan): Promise<Site> {
           handler: assignment.handler,
           assignedHandler: assignment.assignedHandler,
           assignedTag: assignment.assignedTag ?? null,
+          priority: findToolMapping(config.jobs, { id: toolId, version: "1.0" })?.priority,
           inputs: [],
           outputs: [],
         }),

@@ -1,5 +1,6 @@
 import type { Database, Sql } from "../sql.ts";
 import { recordOperatorAction } from "./operator-actions.ts";
+import { unclaimed } from "./unclaimed.ts";
 import { ticketInQueue } from "./virtual-time.ts";
 
 /** What went back to where it was assigned. */
@@ -63,7 +64,7 @@ async function giveBack(sql: Sql, serverName: string): Promise<GivenBack> {
         -- What a message had given it, and what it was chosen for among the handlers of a tag.
         or id = any(array(
           select id from job
-          where handler = ${serverName} and coalesce(assigned_tag, assigned_handler) <> handler and state in ('new', 'resubmitted') and incarnation_id is null
+          where handler = ${serverName} and coalesce(assigned_tag, assigned_handler) <> handler and ${unclaimed(sql)}
           order by id for no key update)))
       returning handler
     )

@@ -1,4 +1,5 @@
 import type { Sql } from "../sql.ts";
+import { unclaimed } from "./unclaimed.ts";
 
 /** A handler by its server name: its live process, or its last one. */
 export interface HandlerRow {
@@ -74,7 +75,7 @@ export async function listHandlers(
     ) as held
     cross join lateral (
       select
-        (select count(*)::int from job where handler = n.server_name and state in ('new', 'resubmitted') and incarnation_id is null) as ready,
+        (select count(*)::int from job where handler = n.server_name and ${unclaimed(sql)}) as ready,
         (select count(*)::int from job where assigned_handler = n.server_name and state in ('waiting', 'paused')) as not_ready
     ) as unclaimed
     order by n.server_name`;
@@ -83,7 +84,7 @@ export async function listHandlers(
 /** Whether jobs that have not ended are assigned to a name, be it a handler's or a tag's. */
 export async function hasAssignedJobs(sql: Sql, name: string): Promise<boolean> {
   const [row] = await sql<{ found: boolean }[]>`
-    select exists (select from job where handler = ${name} and state in ('new', 'resubmitted') and incarnation_id is null)
+    select exists (select from job where handler = ${name} and ${unclaimed(sql)})
       or exists (select from job where assigned_handler = ${name} and state in ('waiting', 'paused')) as found`;
   return row!.found;
 }

@@ -1,5 +1,6 @@
 import type { Database, Sql } from "../sql.ts";
 import { recordOperatorAction } from "./operator-actions.ts";
+import { unclaimed } from "./unclaimed.ts";
 import { ticketInQueue } from "./virtual-time.ts";
 
 export interface Reassignment {
@@ -45,7 +46,7 @@ async function moveUnstarted(sql: Sql, from: string, to: string): Promise<number
       ticket = ${ticketInQueue(sql, sql`coalesce(job.assigned_handler, ${from})`, sql`${to}::text`)}
     where state in ('new', 'resubmitted', 'waiting', 'paused') and (
       id = any(array(
-        select id from job where handler = ${from} and state in ('new', 'resubmitted') and incarnation_id is null
+        select id from job where handler = ${from} and ${unclaimed(sql)}
         order by id for no key update))
       or id = any(array(
         select id from job where assigned_handler = ${from} and state in ('waiting', 'paused') order by id for no key update))

@@ -1,6 +1,7 @@
 import type { JobState } from "../job-states.ts";
 import type { Sql } from "../sql.ts";
 import { meanRunSeconds } from "./roll-up-statistics.ts";
+import { unclaimed } from "./unclaimed.ts";
 
 /** A job that a handler has, or that waits for it and for nobody else. */
 export interface RemainingJob {
@@ -25,7 +26,7 @@ export async function remainingJobs(sql: Sql, serverName: string, limit: number)
       where incarnation_id = any(array(select id from handler_incarnation where server_name = ${serverName}))
         and state in ('new', 'queued', 'running', 'deleting', 'stopping', 'resubmitted')
       union all
-      select job.*, false from job where handler = ${serverName} and state in ('new', 'resubmitted') and incarnation_id is null
+      select job.*, false from job where handler = ${serverName} and ${unclaimed(sql)}
       union all
       select job.*, false from job where assigned_handler = ${serverName} and state in ('waiting', 'paused')
     )
