@@ -7,13 +7,13 @@ import {
   type Database,
 } from "@galaxy-jobs/shared-db";
 
-/** The queue of jobs and handlers that say nothing else. */
-export const queue = "_default_";
-
 /** Users, a history, and handlers as the database knows them, without processes. */
 export class Claims {
   readonly #database: () => Database;
   #historyId = 0;
+  #made = 0;
+  /** That of jobs and handlers that say nothing else. */
+  queue = "_default_";
 
   constructor(database: () => Database) {
     this.#database = database;
@@ -25,14 +25,22 @@ export class Claims {
 
   /** Empties the database. */
   async reset(): Promise<void> {
+    this.queue = "_default_";
     await this.sql`truncate galaxy_user, history, job, dataset, handler_incarnation, pool_virtual_time, handler_drain cascade`;
     const [history] = await this.sql<{ id: number }[]>`insert into history (name) values ('h') returning id`;
     this.#historyId = history!.id;
   }
 
+  /** From now on another queue, with nothing in it: what was there before stays, and costs no time. */
+  nextQueue(): void {
+    this.#made += 1;
+    this.queue = `queue${this.#made}`;
+  }
+
   async user(name: string): Promise<number> {
+    this.#made += 1;
     const [row] = await this.sql<{ id: number }[]>`
-      insert into galaxy_user (email, username) values (${`${name}@example.org`}, ${name}) returning id`;
+      insert into galaxy_user (email, username) values (${`${name}@${this.#made}.org`}, ${`${name}-${this.#made}`}) returning id`;
     return row!.id;
   }
 
@@ -49,7 +57,7 @@ export class Claims {
     } = {},
     sql: Database = this.sql,
   ): Promise<{ id: number; output: number }> {
-    const handler = job.handler === undefined ? queue : job.handler;
+    const handler = job.handler === undefined ? this.queue : job.handler;
     const { id, outputs } = await sql.begin((transaction) =>
       insertJob(transaction, {
         userId,
@@ -59,7 +67,7 @@ export class Claims {
         galaxyVersion: "0",
         params: {},
         handler,
-        assignedHandler: job.assignedHandler ?? handler ?? queue,
+        assignedHandler: job.assignedHandler ?? handler ?? this.queue,
         assignedTag: job.assignedTag ?? null,
         priority: job.priority,
         inputs: (job.inputs ?? []).map((input) => ({ name: "input", id: input })),
@@ -69,15 +77,17 @@ export class Claims {
     return { id, output: outputs[0]!.id };
   }
 
-  /** Many jobs in one statement, as `insertJob` would write them one by one. */
+  /** Many jobs in few statements, as `insertJob` would write them one by one. */
   async submitMany(userId: number, jobs: number, priority = 10): Promise<void> {
-    await this.sql`
+    const most = 10_000;
+    for (let made = 0; made < jobs; made += most)
+      await this.sql`
       insert into job (user_id, history_id, tool_id, tool_version, galaxy_version, state, assigned_handler, handler, priority, ticket)
-      select ${userId}, ${this.#historyId}, 't', '1', '0', 'new', ${queue}, ${queue}, ${priority}, next_ticket(${queue}, ${userId}, ${priority})
-      from generate_series(1, ${jobs}::int)`;
+      select ${userId}, ${this.#historyId}, 't', '1', '0', 'new', ${this.queue}, ${this.queue}, ${priority}, next_ticket(${this.queue}, ${userId}, ${priority})
+      from generate_series(1, ${Math.min(most, jobs - made)}::int)`;
   }
 
-  async handler(serverName: string, tags: readonly string[] = [queue]): Promise<ClaimRequest> {
+  async handler(serverName: string, tags: readonly string[] = [this.queue]): Promise<ClaimRequest> {
     const incarnationId = await registerIncarnation(
       this.sql,
       {

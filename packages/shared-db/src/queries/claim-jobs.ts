@@ -18,7 +18,7 @@ export interface ClaimRequest {
   /**
    * Looks at no job of a queue before this ticket, nor before its virtual time, a margin each: there are only jobs that this
    * handler has passed over and, while somebody holds an old snapshot, any number of dead rows. A queue that is missing is
-   * looked at from its virtual time on. Undefined: from the first job on.
+   * looked at from its virtual time on. Resubmitted jobs are looked at whose delay is over since a minute. Undefined: from the first job on.
    */
   readonly from?: ReadonlyMap<string, number>;
   /** The queue whose jobs are taken first, by its place in `[serverName, ...tags]`; the others follow in turn. Default 0. */
@@ -34,6 +34,8 @@ export interface ClaimedJob extends JobRow {
 const ticketUnit = 10_000;
 /** So far before where it left off does a claim begin that does not begin at the first job: a hundred usual steps. */
 const margin = ticketUnit * 10;
+/** So does it for resubmitted jobs: those whose delay was over before, seconds, are left to a look from the first job on. */
+const lately = 60;
 
 /**
  * Takes unclaimed jobs for one handler: those assigned to its name or to one of its tags. First resubmitted ones whose delay is
@@ -87,6 +89,7 @@ async function claimJobs(sql: Sql, request: ClaimRequest, locking: Fragment): Pr
     ), due as (
       select id, handler as queue from job
       where state = 'resubmitted' and resubmit_after <= now() and handler = any(${names}) and ${claimable}
+        ${from === undefined ? sql`` : sql`and resubmit_after > now() - make_interval(secs => ${lately})`}
       order by resubmit_after, id
       limit ${limit}
       ${locking}
