@@ -48,13 +48,14 @@ function explainMapping(config: GalaxyConfig, tool: MappedTool): RouteStep {
   const name = tool.version === "" ? tool.id : `${tool.id} ${tool.version}`;
   if (mapping === undefined)
     return good("tool", `tool ${name}: job_conf has no entry for its id or class; the defaults apply`);
+  const weighed = mapping.priority === undefined ? "" : `; its jobs have priority ${mapping.priority}`;
   if (mapping.class !== undefined)
     return good(
       "tool",
-      `tool ${name}: matched by its class ${mapping.class}, since no entry names its id (galaxy.md 3.6)`,
+      `tool ${name}: matched by its class ${mapping.class}, since no entry names its id (galaxy.md 3.6)${weighed}`,
     );
   const how = mapping.id === tool.id.toLowerCase() ? "by its id" : "by its id with version";
-  return good("tool", `tool ${name}: matched ${how}, ${mapping.id} (galaxy.md 3.6)`);
+  return good("tool", `tool ${name}: matched ${how}, ${mapping.id} (galaxy.md 3.6)${weighed}`);
 }
 
 function explainHandler(config: GalaxyConfig, tool: MappedTool, handler: string | undefined): RouteStep {

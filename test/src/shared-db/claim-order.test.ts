@@ -7,6 +7,7 @@ import {
   drainHandler,
   failOverPreassignedJobs,
   findJob,
+  inDispatchOrder,
   jobsAhead,
   offerUnassignedJobs,
   pruneVirtualTime,
@@ -14,6 +15,7 @@ import {
   releaseDependents,
   releaseJobsIfNew,
   resumeJobIfPaused,
+  type JobRow,
 } from "@galaxy-jobs/shared-db";
 import { Claims } from "../support/claims.ts";
 import { withDatabase } from "../support/database.ts";
@@ -285,6 +287,28 @@ describe("the order of claims", function () {
     const ahead = await jobsAhead(database.sql, job);
     expect(ahead).to.equal(1);
     expect(ids(await claims.claim(handler, { limit: ahead + 1 })).at(-1)).to.equal(id);
+  });
+
+  it("is that of a handler's waiting jobs too: resubmitted ones first, and of several queues the one whose next job is the oldest", () => {
+    const row = (id: number, name: string, ticket: number, again?: number) =>
+      ({
+        id,
+        assignedHandler: name,
+        ticket,
+        state: again === undefined ? "new" : "resubmitted",
+        resubmitAfter: again === undefined ? null : new Date(again),
+      }) as JobRow;
+    const jobs = [
+      row(1, "far", 9_000_000),
+      row(7, "far", 8_000_000),
+      row(2, "near", 3000),
+      row(3, "near", 1000),
+      row(9, "near", 2000),
+      row(5, "near", 0, 20),
+      row(6, "far", 0, 10),
+    ];
+    const order = inDispatchOrder(jobs, ({ assignedHandler }) => assignedHandler);
+    expect(ids(order)).to.deep.equal([6, 5, 3, 7, 1, 9, 2]);
   });
 
   it("is the same at SERIALIZABLE", async () => {
