@@ -47,7 +47,7 @@ export async function startInstance(strategy: Strategy): Promise<Instance> {
   };
   try {
     const config = await writeConfig(folder, strategy);
-    const web = start(programs.web, ["-c", config]);
+    const web = start("web", ["-c", config]);
     programsRunning.push(web);
     const [, address] = (await web.line(/web\.listening\b.*?\b(http:\/\/[^\s"]+)/, 60_000)) ?? [];
     if (address === undefined) throw new Error(`galaxy-web did not start:\n${web.lines.join("\n")}`);
@@ -58,7 +58,7 @@ export async function startInstance(strategy: Strategy): Promise<Instance> {
       throw new Absent("galaxy-web started no such handlers");
     for (const name of strategy.handlers) {
       const args = ["-c", config, "--server-name", name, "--attach-to-pool", "job-handlers"];
-      const handler = start(programs.handler, args);
+      const handler = start("handler", args);
       programsRunning.push(handler);
       if ((await handler.line(/job\.registered/, 60_000)) === undefined)
         throw new Error(`${name} did not start:\n${handler.lines.join("\n")}`);
@@ -96,15 +96,16 @@ async function writeConfig(folder: string, strategy: Strategy): Promise<string> 
   return config;
 }
 
-interface Running {
+export interface Running {
   readonly lines: readonly string[];
   /** @returns undefined if no line matches in time */
   line(pattern: RegExp, deadline: number): Promise<RegExpExecArray | undefined>;
   end(): Promise<void>;
 }
 
-function start(program: string, args: readonly string[]): Running {
-  const child: ChildProcess = spawn(process.execPath, [program, ...args], {
+/** Starts a program of this release. */
+export function start(program: keyof typeof programs, args: readonly string[]): Running {
+  const child: ChildProcess = spawn(process.execPath, [programs[program], ...args], {
     stdio: ["ignore", "pipe", "pipe"],
   });
   const lines: string[] = [];

@@ -1,9 +1,10 @@
 import { parseArgs } from "node:util";
 import { report, type Bench } from "./bench.ts";
+import { drainBench } from "./drain/drain-bench.ts";
 import { limitsBench } from "./limits/limits-bench.ts";
 import { webBench } from "./web/web-bench.ts";
 
-const benches: readonly Bench[] = [webBench, limitsBench];
+const benches: readonly Bench[] = [webBench, limitsBench, drainBench];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

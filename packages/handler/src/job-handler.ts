@@ -397,7 +397,7 @@ export class JobHandler implements Service {
     const ending = await atStep(
       context.fault,
       "collect.streams",
-      () => readEnding(hand.job, prepared, end),
+      () => readEnding(context, hand.job, prepared, end),
       hand.job.toolId,
     );
     const next = await context.untilWritten("resubmit", hand.job.id, () =>

@@ -1,4 +1,4 @@
-import { constants, copyFile, lstat, mkdir, open, realpath, rename, rm } from "node:fs/promises";
+import { constants, copyFile, lstat, mkdir, open, realpath, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { datasetPath, type FinishedOutput, type JobOutput } from "@galaxy-jobs/shared-db";
 
@@ -31,6 +31,20 @@ export async function collectOutput(request: {
     peek: await peek(target),
     info: null,
   };
+}
+
+/** What a run without files makes: an empty dataset. */
+export async function makeEmptyOutput({
+  output,
+  fileDirectory,
+}: {
+  readonly output: JobOutput;
+  readonly fileDirectory: string;
+}): Promise<FinishedOutput> {
+  const target = datasetPath(fileDirectory, output.uuid);
+  await mkdir(dirname(target), { recursive: true });
+  await writeFile(target, "");
+  return { id: output.id, state: "empty", fileSize: 0, peek: null, info: null };
 }
 
 /** @returns why there is nothing, or undefined when the target is there */

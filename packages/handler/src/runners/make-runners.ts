@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { isSlurmRunner, type GalaxyConfig, type RunnerConfig } from "@galaxy-jobs/runtime";
 import { LocalRunner } from "./local/local-runner.ts";
+import { isNoopRunner, NoopRunner } from "./noop/noop-runner.ts";
 import type { Runner } from "./runner.ts";
 import { SlurmRunner } from "./slurm/slurm-runner.ts";
 
@@ -23,6 +24,7 @@ const factories: readonly (readonly [loads: (load: string) => boolean, make: Run
     (id, runner, { jobRunnerMonitorSleep }, onTrouble) =>
       new SlurmRunner(id, runner, { interval: jobRunnerMonitorSleep * 1000, onTrouble }),
   ],
+  [isNoopRunner, (id, runner) => new NoopRunner(id, runner)],
 ];
 
 /**

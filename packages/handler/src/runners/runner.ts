@@ -90,6 +90,8 @@ export interface Runner {
   readonly reach?: "host" | "cluster";
   /** How many runs it takes at once. */
   readonly slots: number;
+  /** False: its runs have no run directory, no script and no files; their streams and outputs are empty. Absent: true. */
+  readonly needsDirectory?: boolean;
   /**
    * Starts a run. The caller has the lease at this moment: a start that begins later than the call itself (a queue of its own)
    * must refuse for a directory that somebody has closed or removed meanwhile.

@@ -3,6 +3,7 @@ import { readDestinationSettings } from "@galaxy-jobs/runtime";
 import { atStep } from "../fault-points.ts";
 import type { HandlerContext } from "../handler-context.ts";
 import type { PreparedRun } from "../runners/runner.ts";
+import { hasDirectory } from "./runner-of.ts";
 
 /**
  * Removes the run directory after a job's end, as cleanup_job of its destination, or else of galaxy.yml, says (galaxy.md 3.5,
@@ -10,9 +11,11 @@ import type { PreparedRun } from "../runners/runner.ts";
  */
 export async function cleanUp(
   context: HandlerContext,
-  { directory, destination }: PreparedRun,
+  run: PreparedRun,
   state: "ok" | "error" | "deleted",
 ): Promise<void> {
+  if (!hasDirectory(context, run)) return;
+  const { directory, destination } = run;
   const cleanupJob =
     readDestinationSettings(destination.params).settings.cleanupJob ?? context.config.cleanupJob;
   if (cleanupJob === "never" || (cleanupJob === "onsuccess" && state === "error")) return;

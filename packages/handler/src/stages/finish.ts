@@ -11,9 +11,10 @@ import { checkExit, type Tool } from "@galaxy-jobs/tools";
 import { atStep } from "../fault-points.ts";
 import type { HandlerContext } from "../handler-context.ts";
 import { jobFiles } from "../job-directory.ts";
-import { collectOutput } from "../outputs.ts";
+import { collectOutput, makeEmptyOutput } from "../outputs.ts";
 import type { PreparedRun, RunEnd, RunnerState } from "../runners/runner.ts";
 import { readStream } from "../streams.ts";
+import { hasDirectory } from "./runner-of.ts";
 
 /** Why a job failed: what its runner says, or what its tool's exit says. */
 export type FailureCause = RunnerState | "tool_detected_failure";
@@ -35,7 +36,14 @@ export interface Ending {
 }
 
 /** Reads the streams of a run and judges its end (galaxy.md 4.9). */
-export async function readEnding(job: JobRow, run: PreparedRun, end: RunEnd): Promise<Ending> {
+export async function readEnding(
+  context: HandlerContext,
+  job: JobRow,
+  run: PreparedRun,
+  end: RunEnd,
+): Promise<Ending> {
+  if (!hasDirectory(context, run))
+    return { ...judge(end, "", ""), exitCode: end.exitCode, streams: noStreams };
   const files = jobFiles(run.directory, job.id);
   const [toolStdout, toolStderr, jobStdout, jobStderr] = await Promise.all(
     [files.toolStdout, files.toolStderr, files.jobStdout, files.jobStderr].map(readStream),
@@ -62,6 +70,7 @@ export async function finish(
   ending: Ending,
 ): Promise<"ok" | "error" | undefined> {
   const { working } = jobFiles(run.directory, job.id);
+  const withFiles = hasDirectory(context, run);
   const outputs: FinishedOutput[] = [];
   for (const output of await jobOutputs(database, job.id)) {
     const source = tool.outputs.find(({ name }) => name === output.outputName);
@@ -73,7 +82,8 @@ export async function finish(
     };
     // Files have no fence: an owner that was paused must not move them over a later one's.
     await context.lease.whenHeld();
-    const collected = await atStep(context.fault, "collect.output", () => collectOutput(request), job.toolId);
+    const collect = () => (withFiles ? collectOutput(request) : makeEmptyOutput(request));
+    const collected = await atStep(context.fault, "collect.output", collect, job.toolId);
     outputs.push(ending.state === "error" ? { ...collected, state: "error", info: ending.info } : collected);
   }
   const missing = ending.state === "ok" ? outputs.filter(({ state }) => state === "error") : [];
@@ -106,15 +116,16 @@ export async function fail(
   });
 }
 
+const noStreams = { toolStdout: "", toolStderr: "", jobStdout: "", jobStderr: "" };
+
 /** What a job that left nothing behind ends with. */
 export function nothingLeft(job: { readonly id: number; readonly fence: number }) {
-  const streams = { toolStdout: "", toolStderr: "", jobStdout: "", jobStderr: "" };
   return {
     id: job.id,
     fence: job.fence,
     exitCode: null,
     messages: [],
-    ...streams,
+    ...noStreams,
     traceback: null,
     outputs: [],
   } as const;

@@ -15,6 +15,7 @@ import type { HandlerContext } from "../handler-context.ts";
 import { jobDirectory, jobFiles, type JobFiles } from "../job-directory.ts";
 import { jobScript } from "../job-script.ts";
 import type { PreparedRun } from "../runners/runner.ts";
+import { hasDirectory } from "./runner-of.ts";
 
 export interface Preparation {
   readonly run: PreparedRun;
@@ -34,6 +35,8 @@ export async function prepare(
   destination: Destination,
 ): Promise<Preparation> {
   const directory = jobDirectory(context.config.jobWorkingDirectory, job.id, job.fence);
+  const run = { jobId: job.id, runFence: job.fence, directory, destination, toolId: job.toolId };
+  if (!hasDirectory(context, run)) return { run, commandLine: "" };
   const files = jobFiles(directory, job.id);
   const at = (step: FaultStep, work: () => Promise<unknown>) => atStep(context.fault, step, work, job.toolId);
   await mkdir(dirname(directory), { recursive: true });
@@ -47,10 +50,7 @@ export async function prepare(
   await at("prepare.tool-script", () => writeFile(files.toolScript, `set -e\n${command.commandLine}\n`));
   const script = jobScript(files, destination, context.config.environmentSetupFile);
   await at("prepare.job-script", () => writeFile(files.jobScript, script));
-  return {
-    run: { jobId: job.id, runFence: job.fence, directory, destination, toolId: job.toolId },
-    commandLine: command.commandLine,
-  };
+  return { run, commandLine: command.commandLine };
 }
 
 /** With `tmp_dir` the script itself makes the directory for temporary files, on the machine that it runs on. */

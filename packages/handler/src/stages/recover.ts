@@ -16,7 +16,7 @@ import type { PreparedRun, RecoveredRun } from "../runners/runner.ts";
 import { awaitBegin, type RunUnderWay } from "./await-begin.ts";
 import { cleanUp } from "./clean-up.ts";
 import { fail } from "./finish.ts";
-import { misconfiguredInfo, runnerOf } from "./runner-of.ts";
+import { hasDirectory, misconfiguredInfo, runnerOf } from "./runner-of.ts";
 import { stop } from "./stop.ts";
 
 /** An adopted run that has to be watched on to its end. */
@@ -74,8 +74,9 @@ export async function recover(
  */
 async function lookForRun(context: HandlerContext, job: JobRow, run: PreparedRun): Promise<RecoveredRun> {
   const { fault } = context;
-  const made = await atStep(fault, "recover.close", () => makeIfAbsent(run.directory), job.toolId);
   const runner = runnerOf(context, run.destination.runner);
+  if (!hasDirectory(context, run)) return runner.recover(run);
+  const made = await atStep(fault, "recover.close", () => makeIfAbsent(run.directory), job.toolId);
   const recovered = await atStep(fault, "recover.run", () => runner.recover(run), job.toolId);
   if (recovered.found === "not-started" && !made) await cleanUp(context, run, "deleted");
   return recovered;

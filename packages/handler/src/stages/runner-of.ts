@@ -1,5 +1,5 @@
 import type { HandlerContext } from "../handler-context.ts";
-import type { Runner } from "../runners/runner.ts";
+import type { PreparedRun, Runner } from "../runners/runner.ts";
 
 /** Galaxy's words for a destination whose runner is not there (galaxy.md 4.6). */
 export const misconfiguredInfo =
@@ -10,4 +10,9 @@ export function runnerOf(context: HandlerContext, name: string): Runner {
   const runner = context.runners.get(name);
   if (runner === undefined) throw new Error(misconfiguredInfo);
   return runner;
+}
+
+/** Whether a run has a run directory with its files. */
+export function hasDirectory(context: HandlerContext, { destination }: PreparedRun): boolean {
+  return context.runners.get(destination.runner)?.needsDirectory !== false;
 }

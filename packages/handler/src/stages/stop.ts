@@ -7,7 +7,7 @@ import type { PreparedRun } from "../runners/runner.ts";
 import { readStream } from "../streams.ts";
 import { cleanUp } from "./clean-up.ts";
 import { nothingLeft, writeEnd } from "./finish.ts";
-import { runnerOf } from "./runner-of.ts";
+import { hasDirectory, runnerOf } from "./runner-of.ts";
 
 /**
  * Carries out the deletion of a job: ends its run with all its processes, keeps what it had written to its streams, and writes
@@ -24,11 +24,13 @@ export async function stop(
   let streams = {};
   if (run !== undefined) {
     await atStep(context.fault, "stop.run", () => runnerOf(context, run.destination.runner).stop(run));
-    const files = jobFiles(run.directory, job.id);
-    streams = {
-      toolStdout: await readStream(files.toolStdout),
-      toolStderr: await readStream(files.toolStderr),
-    };
+    if (hasDirectory(context, run)) {
+      const files = jobFiles(run.directory, job.id);
+      streams = {
+        toolStdout: await readStream(files.toolStdout),
+        toolStderr: await readStream(files.toolStderr),
+      };
+    }
   }
   const written = await writeEnd(context, database, {
     ...nothingLeft(job),

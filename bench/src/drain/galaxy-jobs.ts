@@ -1,0 +1,114 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { channels, notify, writeJobLock, type Database } from "@galaxy-jobs/shared-db";
+import { start } from "../instance.ts";
+import { settle, startDrainServer } from "./drain-server.ts";
+
+const handlers = ["handler0", "handler1"];
+const handlerProgram = "handler";
+
+/**
+ * Real handlers with the noop runner; everything else is as in an instance. The clock runs, on the database's side, from the
+ * lifting of the job lock to the last `ok`.
+ * @returns jobs a second
+ */
+export async function drainGalaxyJobs(jobs: number): Promise<number> {
+  const server = await startDrainServer(true);
+  const { database, folder } = server;
+  const running: ReturnType<typeof start>[] = [];
+  try {
+    await writeJobLock(database, true);
+    await insertJobs(database, jobs);
+    await settle(database);
+    const config = await writeDrainConfig(folder);
+    for (const name of handlers) {
+      const handler = start(handlerProgram, [
+        "-c",
+        config,
+        "--server-name",
+        name,
+        "--attach-to-pool",
+        "job-handlers",
+      ]);
+      running.push(handler);
+      await untilRegistered(database, name, handler.lines);
+    }
+    const [began] = await database<{ now: Date }[]>`select clock_timestamp() as now`;
+    await writeJobLock(database, false);
+    await notify(database, channels.newJobs, "_default_");
+    while (await isBusy(database)) await sleep(100);
+    return jobs / (await secondsSince(database, began!.now, jobs));
+  } finally {
+    for (const handler of running) await handler.end();
+    await server.stop();
+  }
+}
+
+/** Jobs of one user in one history, without inputs and outputs, as their submission writes them. */
+export async function insertJobs(database: Database, jobs: number): Promise<void> {
+  await database.begin(async (sql) => {
+    const [user] = await sql<{ id: number }[]>`
+      insert into galaxy_user (email, username) values ('bench@example.org', 'bench') returning id`;
+    const [history] = await sql<{ id: number }[]>`
+      insert into history (user_id, name) values (${user!.id}, 'bench') returning id`;
+    await sql`
+      with made as (
+        insert into job (user_id, history_id, tool_id, tool_version, galaxy_version, state, params, assigned_handler, handler)
+        select ${user!.id}::bigint, ${history!.id}::bigint, 'noop', '1.0', '0', 'new', '{}', '_default_', '_default_'
+        from generate_series(1, ${jobs}::int)
+        returning id, state
+      )
+      insert into job_state_history (job_id, state) select id, state from made order by id`;
+  });
+}
+
+async function writeDrainConfig(folder: string): Promise<string> {
+  await mkdir(join(folder, "tools"));
+  await writeFile(
+    join(folder, "tools", "noop.yml"),
+    'class: GalaxyUserTool\nid: noop\nname: noop\nversion: "1.0"\nshell_command: "true"\ninputs: []\noutputs: []\n',
+  );
+  const galaxy = {
+    data_dir: join(folder, "database"),
+    tool_path: join(folder, "tools"),
+    // One line for each change of a job's state is for instances whose jobs last longer than no time.
+    log_level: "warn",
+    job_config: {
+      runners: { noop: { load: "noop", workers: 1500 } },
+      handling: { assign: ["db-skip-locked"], ready_window_size: 500 },
+      execution: { default: "noop", environments: { noop: { runner: "noop" } } },
+    },
+  };
+  const config = join(folder, "galaxy.yml");
+  // JSON is YAML.
+  await writeFile(config, JSON.stringify({ galaxy }));
+  return config;
+}
+
+async function untilRegistered(database: Database, name: string, lines: readonly string[]): Promise<void> {
+  for (let tries = 0; tries < 600; tries += 1) {
+    const rows =
+      await database`select from handler_incarnation where server_name = ${name} and end_time is null`;
+    if (rows.length === 1) return;
+    await sleep(100);
+  }
+  throw new Error(`${name} did not start:\n${lines.join("\n")}`);
+}
+
+async function isBusy(database: Database): Promise<boolean> {
+  const [row] = await database<{ busy: boolean }[]>`
+    select exists (select from job where state in ('new', 'queued', 'running')) as busy`;
+  return row!.busy;
+}
+
+/** @throws Error unless every job went its whole way */
+async function secondsSince(database: Database, began: Date, jobs: number): Promise<number> {
+  const [row] = await database<{ ends: number; changes: number; seconds: number }[]>`
+    select count(*) filter (where state = 'ok')::int as ends, count(*)::int as changes,
+      extract(epoch from max(create_time) - ${began})::float8 as seconds
+    from job_state_history`;
+  if (row!.ends !== jobs || row!.changes !== 4 * jobs)
+    throw new Error(`${row!.ends} of ${jobs} jobs ended, with ${row!.changes} changes of state`);
+  return row!.seconds;
+}

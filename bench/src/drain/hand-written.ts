@@ -1,0 +1,45 @@
+import { bigintOid, type Database } from "@galaxy-jobs/shared-db";
+import { settle, startDrainServer } from "./drain-server.ts";
+
+const batch = 500;
+const clients = 2;
+
+/**
+ * The least that a queue on PostgreSQL can do: narrow tables, one statement that claims a batch and one that completes it. No
+ * states to look at, no history, no owner.
+ * @returns jobs a second
+ */
+export async function drainHandWritten(jobs: number): Promise<number> {
+  const server = await startDrainServer(false);
+  try {
+    const { database } = server;
+    await database`create table ready (id bigint primary key)`;
+    await database`create table running (id bigint primary key, claimed timestamptz not null default now())`;
+    await database`insert into ready select generate_series(1, ${jobs}::bigint)`;
+    await settle(database);
+    const began = performance.now();
+    await Promise.all(Array.from({ length: clients }, () => drain(database)));
+    return jobs / ((performance.now() - began) / 1000);
+  } finally {
+    await server.stop();
+  }
+}
+
+async function drain(database: Database): Promise<void> {
+  const connection = await database.reserve();
+  try {
+    for (;;) {
+      const claimed = await connection<{ id: number }[]>`
+        with claimed as (
+          delete from ready where id = any(array(select id from ready order by id limit ${batch} for update skip locked))
+          returning id
+        )
+        insert into running (id) select id from claimed returning id`;
+      if (claimed.length === 0) return;
+      const ids = claimed.map(({ id }) => id);
+      await connection`delete from running where id = any(${connection.array(ids, bigintOid)})`;
+    }
+  } finally {
+    connection.release();
+  }
+}
