@@ -97,6 +97,7 @@ async function writeConfig(folder: string, strategy: Strategy): Promise<string> 
 }
 
 export interface Running {
+  readonly pid: number;
   readonly lines: readonly string[];
   /** @returns undefined if no line matches in time */
   line(pattern: RegExp, deadline: number): Promise<RegExpExecArray | undefined>;
@@ -120,6 +121,7 @@ export function start(program: keyof typeof programs, args: readonly string[]): 
     });
   const ended = once(child, "close").then(look);
   return {
+    pid: child.pid!,
     lines,
     line: (pattern, deadline) =>
       new Promise((resolve) => {

@@ -2,28 +2,29 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { channels, notify, writeJobLock, type Database } from "@galaxy-jobs/shared-db";
-import { start } from "../instance.ts";
+import type { Measures } from "../bench.ts";
+import { start, type Running } from "../instance.ts";
+import { cpuTimeOf, parentOf } from "./cpu-time.ts";
 import { settle, startDrainServer } from "./drain-server.ts";
 
 const handlers = ["handler0", "handler1"];
-const handlerProgram = "handler";
 
 /**
  * Real handlers with the noop runner; everything else is as in an instance. The clock runs, on the database's side, from the
  * lifting of the job lock to the last `ok`.
- * @returns jobs a second
+ * @returns jobs a second, and the microseconds of a core that a job took in the handlers and in the server
  */
-export async function drainGalaxyJobs(jobs: number): Promise<number> {
+export async function drainGalaxyJobs(jobs: number): Promise<Measures> {
   const server = await startDrainServer(true);
   const { database, folder } = server;
-  const running: ReturnType<typeof start>[] = [];
+  const running: Running[] = [];
   try {
     await writeJobLock(database, true);
     await insertJobs(database, jobs);
     await settle(database);
     const config = await writeDrainConfig(folder);
     for (const name of handlers) {
-      const handler = start(handlerProgram, [
+      const handler = start("handler", [
         "-c",
         config,
         "--server-name",
@@ -34,11 +35,24 @@ export async function drainGalaxyJobs(jobs: number): Promise<number> {
       running.push(handler);
       await untilRegistered(database, name, handler.lines);
     }
-    const [began] = await database<{ now: Date }[]>`select clock_timestamp() as now`;
+    const [began] = await database<
+      { now: Date; pid: number }[]
+    >`select clock_timestamp() as now, pg_backend_pid() as pid`;
+    const postmaster = parentOf(began!.pid);
+    const spent = () => ({
+      handlers: running.reduce((sum, { pid }) => sum + cpuTimeOf(pid), 0),
+      server: cpuTimeOf(postmaster),
+    });
+    const before = spent();
     await writeJobLock(database, false);
     await notify(database, channels.newJobs, "_default_");
     while (await isBusy(database)) await sleep(100);
-    return jobs / (await secondsSince(database, began!.now, jobs));
+    const after = spent();
+    return {
+      jobs: jobs / (await secondsSince(database, began!.now, jobs)),
+      "handlers-cpu": ((after.handlers - before.handlers) * 1000) / jobs,
+      "server-cpu": ((after.server - before.server) * 1000) / jobs,
+    };
   } finally {
     for (const handler of running) await handler.end();
     await server.stop();

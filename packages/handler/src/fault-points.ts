@@ -15,6 +15,7 @@ export const faultSteps = [
   "prepare.job-script",
   "start",
   "mark-running",
+  "write",
   "collect.streams",
   "resubmit",
   "collect.output",

@@ -6,7 +6,9 @@ import type { Fault } from "./fault-points.ts";
 import type { DestinationMapper } from "./destinations/map-destination.ts";
 import type { JobEvents } from "./job-events.ts";
 import type { Lease } from "./lease/lease.ts";
+import type { JobFilesReader } from "./job-files-reader.ts";
 import type { Runner } from "./runners/runner.ts";
+import type { StateWriter } from "./state-writer.ts";
 
 /** What every stage of a job needs; made once when the handler starts. */
 export interface HandlerContext {
@@ -25,6 +27,10 @@ export interface HandlerContext {
   readonly runDirectoryId: string;
   /** The right to act: nothing is started and nothing written without it. */
   readonly lease: Pick<Lease, "held" | "mayJudge" | "whenHeld">;
+  /** Writes starts and ends of jobs, many at once. */
+  readonly states: StateWriter;
+  /** Reads inputs and outputs of jobs, of many at once. */
+  readonly files: JobFilesReader;
   /** Armed in tests only. */
   readonly fault: Fault | undefined;
   /**

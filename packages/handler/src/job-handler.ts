@@ -1,4 +1,4 @@
-import { Loop, type Destination, type GalaxyConfig, type Logger, type Service } from "@galaxy-jobs/runtime";
+import { Loop, type GalaxyConfig, type Logger, type Service } from "@galaxy-jobs/runtime";
 import {
   assignJobIfUnassigned,
   channels,
@@ -6,38 +6,26 @@ import {
   jobsToStop,
   notify,
   offerUnassignedJobs,
-  pauseJobIfClaimed,
   releaseJobsIfDrained,
-  requeueJobIfNotStarted,
   takeHandedJobs,
   type Database,
   type JobRow,
 } from "@galaxy-jobs/shared-db";
-import { ToolExpressionError, type Tool, type ToolBox } from "@galaxy-jobs/tools";
-import { setMaxListeners } from "node:events";
+import type { ToolBox } from "@galaxy-jobs/tools";
 import { setTimeout as sleep } from "node:timers/promises";
-import { atStep, type Fault } from "./fault-points.ts";
+import type { Fault } from "./fault-points.ts";
 import type { HandlerContext } from "./handler-context.ts";
 import { HandlerHints } from "./handler-hints.ts";
 import { JobEvents, logJobEvents } from "./job-events.ts";
-import { JobsInHand, type JobInHand } from "./jobs-in-hand.ts";
+import { JobPath } from "./job-path.ts";
+import { JobsInHand } from "./jobs-in-hand.ts";
 import type { Lease } from "./lease/lease.ts";
-import { join, leave, makeContext } from "./membership.ts";
 import { hasConcurrencyLimits } from "./limits/limit-book.ts";
+import { join, leave, makeContext } from "./membership.ts";
 import { QueueGate } from "./queue-gate.ts";
-import type { RunUnderWay } from "./stages/await-begin.ts";
-import { admit, toolGoneInfo, type Admission } from "./stages/admit.ts";
-import { claim } from "./stages/claim.ts";
-import { cleanUp } from "./stages/clean-up.ts";
-import { fail, finish, readEnding } from "./stages/finish.ts";
+import { claim, claimLimit } from "./stages/claim.ts";
 import { RunMonitor } from "./stages/monitor.ts";
-import { prepare, type Preparation } from "./stages/prepare.ts";
-import { recover } from "./stages/recover.ts";
-import { resubmit } from "./stages/resubmit.ts";
-import { run } from "./stages/run.ts";
 import { runnerOf } from "./stages/runner-of.ts";
-import { sendOn } from "./stages/send-on.ts";
-import { stop } from "./stages/stop.ts";
 import { StopRequests } from "./stop-requests.ts";
 import { adopterOf, TakeOver } from "./take-over.ts";
 
@@ -64,9 +52,8 @@ export interface JobHandlerOptions {
 }
 
 /**
- * The conductor: owns the loops of a handler and knows the order of a job's stages; what a stage does is in `stages/`.
- * Each claimed job is one short pipeline (`#handle`); whichever guarded write finds that the job is no longer this handler's
- * ends it. Running jobs are not ended by a stop of the handler: a neighbour or its next start finds them again.
+ * Owns the loops of a handler and the jobs that it has in hand; `JobPath` takes each from stage to stage. Running jobs are not
+ * ended by a stop of the handler: a neighbour or its next start finds them again.
  */
 export class JobHandler implements Service {
   readonly name = "job-handler";
@@ -90,11 +77,10 @@ export class JobHandler implements Service {
   #monitor: RunMonitor | undefined;
   #hints: HandlerHints | undefined;
   #context: HandlerContext | undefined;
+  #path: JobPath | undefined;
 
   constructor(options: JobHandlerOptions) {
     this.#options = options;
-    // One listener for each run.
-    setMaxListeners(0, this.#leaving.signal);
     this.#limited = hasConcurrencyLimits(options.config.jobs);
     const onError = (at: string) => (error: unknown) => this.events.emit("trouble", { at, error });
     this.#claims = new Loop({ name: "claims", work: () => this.#claimRound(), onError: onError("claim") });
@@ -103,7 +89,12 @@ export class JobHandler implements Service {
     this.#limits = new Loop({ name: "limits", work: () => this.#limitRound(), onError: onError("monitor") });
     this.#loops = [this.#offers, this.#claims];
     this.#inHand = new JobsInHand({
-      onTrouble: (hand, error) => this.#onTrouble(hand, error),
+      onTrouble: async (hand, error) => {
+        // A stopping handler leaves its unfinished work for its next start or a neighbour; a fenced one has none.
+        if (this.#leaving.signal.aborted || this.#lease?.fenced === true) return;
+        this.events.emit("trouble", { at: "job", job: hand.job.id, error });
+        await this.#path?.giveUp(hand, error);
+      },
       onLeft: ({ id }) => {
         this.#gate?.leave(id);
         this.#claims.wake();
@@ -123,7 +114,7 @@ export class JobHandler implements Service {
     this.#context = context;
     this.#gate = new QueueGate(context, onError("queue"));
     this.#takeOver = new TakeOver(context, {
-      adopted: (job) => this.#takeAdopted(context, job),
+      adopted: (job) => this.#takeAdopted(job),
       onError: onError("take-over"),
     });
     this.#hints = new HandlerHints(context, {
@@ -136,7 +127,16 @@ export class JobHandler implements Service {
         this.#claims.wake();
       },
     });
-    this.#monitor = new RunMonitor(context);
+    const monitor = new RunMonitor(context);
+    this.#monitor = monitor;
+    this.#path = new JobPath({
+      context,
+      gate: this.#gate,
+      monitor,
+      stopRequests: this.#stopRequests,
+      stopping: this.#stopping.signal,
+      leaving: this.#leaving.signal,
+    });
     this.events.emit("registered", { incarnation: context.incarnationId, tags });
     await this.#takeOver.start();
     await this.#gate.start();
@@ -219,8 +219,8 @@ export class JobHandler implements Service {
     const rest = context.cursor.pause(pause, performance.now());
     if (jobs.length === 0) return rest;
     this.events.emit("claimed", { jobs: jobs.map(({ id }) => id) });
-    for (const job of jobs) this.#inHand.take(job, (hand) => this.#handle(context, hand));
-    return jobs.length < free ? rest : 0;
+    for (const job of jobs) this.#inHand.take(job, (hand) => this.#path!.follow(hand));
+    return jobs.length < claimLimit(context.config, free) ? rest : 0;
   }
 
   /** Jobs that change hands by other ways than a claim: lost messages, a drain, a hand-over. */
@@ -238,7 +238,7 @@ export class JobHandler implements Service {
       for (const name of released.names) await notify(database, channels.newJobs, name);
     }
     if (found.handed)
-      for (const job of await takeHandedJobs(database, adopterOf(context))) this.#takeAdopted(context, job);
+      for (const job of await takeHandedJobs(database, adopterOf(context))) this.#takeAdopted(job);
     return messageAge * 1000;
   }
 
@@ -264,186 +264,8 @@ export class JobHandler implements Service {
     return context.config.jobRunnerMonitorSleep * 1000;
   }
 
-  /** The path of a job, from its claim to its end. */
-  async #handle(context: HandlerContext, hand: JobInHand): Promise<void> {
-    const { job } = hand;
-    const { database } = context;
-    const turn = await this.#awaitTurn(context, hand);
-    if (turn === undefined) return;
-    const { admission, destination } = turn;
-    this.events.emit("queued", {
-      job: job.id,
-      fence: job.fence,
-      runner: destination.runner,
-      destination: destination.id,
-    });
-    const preparation = await this.#prepare(context, hand, admission, destination);
-    if (preparation === undefined) return;
-    if (this.#stopping.signal.aborted) return this.#giveBack(context, hand, preparation);
-    hand.run = preparation.run;
-    const started = await run(context, database, job, preparation);
-    if (started === undefined) return this.#letGo(context, hand);
-    await this.#follow(context, hand, admission.tool, started);
-  }
-
-  /** From the claim to `queued`. @returns undefined when the job was paused, failed or let go instead */
-  async #awaitTurn(
-    context: HandlerContext,
-    hand: JobInHand,
-  ): Promise<{ admission: Admission & { verdict: "go" }; destination: Destination } | undefined> {
-    const { job } = hand;
-    const { database } = context;
-    while (!this.#stopping.signal.aborted) {
-      const admission = await context.untilWritten("admit", job.id, () => admit(context, database, job));
-      if (admission.verdict === "fail") {
-        if (!(await fail(context, database, job, admission))) await this.#letGo(context, hand);
-        return undefined;
-      }
-      if (admission.verdict === "pause") {
-        if (await pauseJobIfClaimed(database, job, admission.info))
-          this.events.emit("paused", { job: job.id, info: admission.info });
-        else await this.#letGo(context, hand);
-        return undefined;
-      }
-      const answer = await this.#enterGate(context, job, admission);
-      if (typeof answer === "object" && "destination" in answer) {
-        return { admission, destination: answer.destination };
-      }
-      if (typeof answer === "object") {
-        if (!(await fail(context, database, job, answer))) await this.#letGo(context, hand);
-        return undefined;
-      }
-      if (answer === "lost") await this.#letGo(context, hand);
-      if (answer !== "again") return undefined;
-    }
-    return undefined;
-  }
-
-  /** Maps the job to its destination and waits for its turn there. */
-  async #enterGate(
-    context: HandlerContext,
-    job: JobRow,
-    { tool, inputs }: Admission & { verdict: "go" },
-  ): Promise<
-    | { destination: Destination }
-    | { info: string; traceback?: string }
-    | "lost"
-    | "again"
-    | "stopped"
-    | "given-back"
-  > {
-    const gate = this.#gate!;
-    const request = { job, tool, inputs, wanted: job.wantedDestination ?? undefined };
-    const mapping = await gate.decide(job, () =>
-      context.untilWritten("destination", job.id, () => context.mapper.map(request)),
-    );
-    if (mapping.verdict === "fail") {
-      if (mapping.traceback !== undefined)
-        this.events.emit("trouble", { at: "destination", job: job.id, error: mapping.traceback });
-      return mapping;
-    }
-    if (mapping.verdict === "wait") return this.#park(job, mapping.reason);
-    const { destination, reason } = mapping;
-    if (!context.runners.has(destination.runner)) {
-      const sent = await sendOn(context, context.database, job, destination);
-      if (sent.verdict === "fail") return sent;
-      if (sent.verdict === "wait") return this.#park(job, sent.reason);
-      gate.avoid(job.toolId);
-      this.events.emit("sent_on", { job: job.id, runner: destination.runner });
-      return "given-back";
-    }
-    const answer = await gate.enter(job, destination, reason);
-    return answer === "queued" ? { destination } : answer;
-  }
-
-  async #park(job: JobRow, reason: string): Promise<"lost" | "again" | "given-back" | "stopped"> {
-    const answer = await this.#gate!.park(job, reason);
-    return answer === "queued" ? "again" : answer;
-  }
-
-  async #prepare(
-    context: HandlerContext,
-    hand: JobInHand,
-    admission: { tool: Tool; inputs: Parameters<typeof prepare>[3] },
-    destination: Destination,
-  ): Promise<Preparation | undefined> {
-    try {
-      return await prepare(context, hand.job, admission.tool, admission.inputs, destination);
-    } catch (error) {
-      const info =
-        error instanceof ToolExpressionError ? error.message : `failure preparing job: ${messageOf(error)}`;
-      const traceback = error instanceof Error && error.stack !== undefined ? error.stack : String(error);
-      if (!(await fail(context, context.database, hand.job, { info, traceback })))
-        await this.#letGo(context, hand);
-      return undefined;
-    }
-  }
-
-  /** Waits for a run's end and writes it. A handler that stops meanwhile leaves the run alone. */
-  async #follow(
-    context: HandlerContext,
-    hand: JobInHand,
-    tool: Tool | undefined,
-    underWay: RunUnderWay,
-  ): Promise<void> {
-    const watched = this.#monitor!.watch(hand.job, hand.run!, tool, underWay);
-    const end = await orAborted(watched, this.#leaving.signal);
-    if (end === undefined) return;
-    const prepared = hand.run!;
-    if (tool === undefined) {
-      await fail(context, context.database, hand.job, { info: toolGoneInfo });
-      return;
-    }
-    const ending = await atStep(
-      context.fault,
-      "collect.streams",
-      () => readEnding(context, hand.job, prepared, end),
-      hand.job.toolId,
-    );
-    const next = await context.untilWritten("resubmit", hand.job.id, () =>
-      atStep(
-        context.fault,
-        "resubmit",
-        () => resubmit(context, context.database, hand.job, prepared, ending),
-        hand.job.toolId,
-      ),
-    );
-    if (next === "lost") return this.#letGo(context, hand);
-    if (next === "resubmitted") return cleanUp(context, prepared, "error");
-    const state = await context.untilWritten("collect", hand.job.id, () =>
-      finish(context, context.database, hand.job, tool, prepared, ending),
-    );
-    if (state === undefined) return this.#letGo(context, hand);
-    await cleanUp(context, prepared, state);
-  }
-
-  /** A guarded write found the job changed: either its deletion was asked for, or somebody else owns it now. */
-  async #letGo(context: HandlerContext, hand: JobInHand): Promise<void> {
-    const requests = await context.untilWritten("stop", hand.job.id, () =>
-      jobsToStop(context.database, context.incarnationId),
-    );
-    const mine = requests.some(({ id, fence }) => id === hand.job.id && fence === hand.job.fence);
-    if (!mine) return;
-    const carryOut = () => stop(context, context.database, hand.job, hand.run);
-    await this.#stopRequests.carryOut(hand.job.id, carryOut, this.#leaving.signal);
-  }
-
-  /** A handler that stops does not start what it has prepared. */
-  async #giveBack(
-    context: HandlerContext,
-    { job }: JobInHand,
-    { run: prepared }: Preparation,
-  ): Promise<void> {
-    const { database, fault } = context;
-    const mine = await context.untilWritten("give-back", job.id, () =>
-      atStep(fault, "give-back", () => requeueJobIfNotStarted(database, job)),
-    );
-    if (mine) this.events.emit("released", { jobs: 1 });
-    await cleanUp(context, prepared, "deleted");
-  }
-
   /** A run that another process started holds a worker here from now on, like one that was started here. */
-  #takeAdopted(context: HandlerContext, job: JobRow): void {
+  #takeAdopted(job: JobRow): void {
     const hold = () => {
       if (job.runFence !== null && job.jobRunnerName !== null) this.#gate!.hold(job.id, job.jobRunnerName);
     };
@@ -451,23 +273,7 @@ export class JobHandler implements Service {
     this.#inHand.take(job, async (hand) => {
       // Once more: an earlier pipeline of this job may have let go of it meanwhile.
       hold();
-      const recovered = await recover(context, context.database, job);
-      if (recovered === undefined) return;
-      hand.run = recovered.run;
-      await this.#follow(context, hand, recovered.tool, recovered);
-    });
-  }
-
-  async #onTrouble(hand: JobInHand, error: unknown): Promise<void> {
-    // A stopping handler leaves its unfinished work for its next start or a neighbour; a fenced one has none.
-    if (this.#leaving.signal.aborted || this.#lease?.fenced === true) return;
-    this.events.emit("trouble", { at: "job", job: hand.job.id, error });
-    const context = this.#context;
-    if (context === undefined) return;
-    const traceback = error instanceof Error && error.stack !== undefined ? error.stack : String(error);
-    const info = `The job could not be handled: ${messageOf(error)}`;
-    await fail(context, context.database, hand.job, { info, traceback }).catch((failure: unknown) => {
-      this.events.emit("trouble", { at: "fail", job: hand.job.id, error: failure });
+      await this.#path!.followAdopted(hand);
     });
   }
 
@@ -476,23 +282,4 @@ export class JobHandler implements Service {
     const workers = [...this.#context!.runners.values()].reduce((sum, { slots }) => sum + slots, 0);
     return workers - (this.#inHand.size - this.#gate!.refused);
   }
-}
-
-/** What a promise resolves to, or undefined when the signal is aborted first. Leaves no listener behind. */
-async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
-  let abort: (() => void) | undefined;
-  const aborted = new Promise<undefined>((resolve) => {
-    abort = () => resolve(undefined);
-    if (signal.aborted) abort();
-    else signal.addEventListener("abort", abort, { once: true });
-  });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener("abort", abort!);
-  }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

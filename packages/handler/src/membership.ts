@@ -6,10 +6,12 @@ import { atStep } from "./fault-points.ts";
 import type { HandlerContext } from "./handler-context.ts";
 import { registerHandler } from "./incarnation.ts";
 import type { JobEvents } from "./job-events.ts";
+import { JobFilesReader } from "./job-files-reader.ts";
 import type { JobHandlerOptions } from "./job-handler.ts";
 import { Lease } from "./lease/lease.ts";
 import { runDirectoryId } from "./run-directory-id.ts";
 import { makeRunners } from "./runners/make-runners.ts";
+import { StateWriter } from "./state-writer.ts";
 import { makeUntilWritten } from "./until-written.ts";
 
 /**
@@ -51,6 +53,7 @@ export async function makeContext(
     serves: (runner) => runners.has(runner),
     onOutput: (destination, line) => events.emit("rule_said", { destination, line }),
   });
+  const untilWritten = makeUntilWritten(lease, events, leaving);
   return {
     config,
     database,
@@ -65,7 +68,9 @@ export async function makeContext(
     cursor: new ClaimCursor(),
     lease,
     fault,
-    untilWritten: makeUntilWritten(lease, events, leaving),
+    untilWritten,
+    states: new StateWriter({ fault, untilWritten }, database),
+    files: new JobFilesReader(database),
   };
 }
 

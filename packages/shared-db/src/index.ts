@@ -18,6 +18,7 @@ export * from "./queries/end-incarnation.ts";
 export * from "./queries/enqueue-jobs.ts";
 export * from "./queries/fail-over-jobs.ts";
 export * from "./queries/finish-job.ts";
+export * from "./queries/finish-outputs.ts";
 export * from "./queries/heartbeat.ts";
 export * from "./queries/insert-job.ts";
 export * from "./queries/job-lock.ts";

@@ -22,6 +22,7 @@ const scenarios: Record<FaultStep, Scenario> = {
   "prepare.job-script": "life",
   start: "life",
   "mark-running": "life",
+  write: "life",
   "collect.streams": "life",
   resubmit: "resubmission",
   "collect.output": "life",

@@ -46,7 +46,7 @@ for (const which of ["embedded", "system"] as const) {
 
     beforeEach(async () => {
       const sql = database.sql;
-      await sql`truncate galaxy_user, history, job, dataset, handler_incarnation cascade`;
+      await sql`truncate galaxy_user, history, job, job_state_history, dataset, handler_incarnation cascade`;
       const [history] = await sql<{ id: number }[]>`insert into history (name) values ('h') returning id`;
       historyId = history!.id;
     });

@@ -2,10 +2,10 @@ import type { JobLimits } from "@galaxy-jobs/runtime";
 import {
   inputDeletedInfo,
   inputInErrorInfo,
-  jobInputs,
   totalRunSeconds,
   type Database,
   type JobInput,
+  type JobOutput,
   type JobRow,
 } from "@galaxy-jobs/shared-db";
 import type { Tool } from "@galaxy-jobs/tools";
@@ -14,9 +14,15 @@ import { clockTime } from "../limits/run-limits.ts";
 
 /** Whether a claimed job may go on (galaxy.md 4.5). */
 export type Admission =
-  | { readonly verdict: "go"; readonly tool: Tool; readonly inputs: readonly JobInput[] }
+  | ({ readonly verdict: "go"; readonly tool: Tool } & JobFiles)
   | { readonly verdict: "pause"; readonly info: string }
   | { readonly verdict: "fail"; readonly info: string };
+
+/** The datasets of a job. */
+export interface JobFiles {
+  readonly inputs: readonly JobInput[];
+  readonly outputs: readonly JobOutput[];
+}
 
 export const toolGoneInfo =
   "This tool was disabled before the job completed.  Please contact your Galaxy administrator.";
@@ -25,14 +31,14 @@ export const toolGoneInfo =
 export async function admit(context: HandlerContext, database: Database, job: JobRow): Promise<Admission> {
   const tool = context.toolBox().get(job.toolId, job.toolVersion);
   if (tool === undefined) return { verdict: "fail", info: toolGoneInfo };
-  const inputs = await jobInputs(database, job.id);
+  const [inputs, outputs] = await Promise.all([context.files.inputs(job.id), context.files.outputs(job.id)]);
   const gone = inputs.find(({ deleted, purged, state }) => deleted || purged || state === "discarded");
   if (gone !== undefined) return { verdict: "fail", info: `${inputDeletedInfo}: ${gone.name}` };
   if (inputs.some(({ state }) => state !== "ok" && state !== "empty"))
     return { verdict: "pause", info: inputInErrorInfo };
   const overTime = await overTotalWalltime(context.config.jobs.limits, database, job);
   if (overTime !== undefined) return { verdict: "pause", info: overTime };
-  return { verdict: "go", tool, inputs };
+  return { verdict: "go", tool, inputs, outputs };
 }
 
 /** total_walltime: what a user's ok jobs of the last days ran together (galaxy.md 3.7). */

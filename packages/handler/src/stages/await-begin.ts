@@ -1,4 +1,4 @@
-import { markJobRunningIfQueued, type Database, type JobRow } from "@galaxy-jobs/shared-db";
+import type { Database, JobRow } from "@galaxy-jobs/shared-db";
 import type { HandlerContext } from "../handler-context.ts";
 import { reasonsOf } from "../queue-reasons.ts";
 import type { RunEnd, RunQueue, StartedRun } from "../runners/runner.ts";
@@ -8,6 +8,8 @@ export interface RunUnderWay {
   readonly ended: Promise<RunEnd>;
   /** Absent: it has begun. Else resolves when it has; never when it ends before. */
   readonly begun?: Promise<unknown>;
+  /** Resolves when its start is written, or was refused. Absent: it is. */
+  readonly marked?: Promise<unknown>;
 }
 
 /**
@@ -43,9 +45,7 @@ async function follow(
   const begun = await Promise.race([queue.begun, ended.then(() => undefined)]);
   reasons.forget(id);
   if (begun === undefined) return ended;
-  const mine = await context.untilWritten("begin", id, () =>
-    markJobRunningIfQueued(database, { id, fence, externalId: begun, commandLine }),
-  );
+  const mine = await context.states.running({ id, fence, externalId: begun, commandLine });
   if (mine) context.events.emit("started", { job: id, fence, externalId: begun });
   return ended;
 }

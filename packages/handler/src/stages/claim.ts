@@ -1,3 +1,4 @@
+import type { GalaxyConfig } from "@galaxy-jobs/runtime";
 import type { Database, JobRow } from "@galaxy-jobs/shared-db";
 import { claimMethod } from "../assignment/assign-handler.ts";
 import { atStep } from "../fault-points.ts";
@@ -11,6 +12,11 @@ export interface EnoughInHand {
   readonly suspects: boolean;
 }
 
+/** Jobs that one claim takes at most. */
+export function claimLimit({ jobs: { maxGrab, readyWindowSize } }: GalaxyConfig, freeWorkers: number): number {
+  return Math.min(freeWorkers, maxGrab ?? freeWorkers, readyWindowSize);
+}
+
 /** Takes as many new jobs of this handler's pools as it can start soon. A claim, once sent, is not cancelled by a shutdown. */
 export async function claim(
   context: HandlerContext,
@@ -19,7 +25,7 @@ export async function claim(
   enough: EnoughInHand,
 ): Promise<JobRow[]> {
   const { config, cursor, incarnationId, tags } = context;
-  const limit = Math.min(freeWorkers, config.jobs.maxGrab ?? freeWorkers, config.jobs.readyWindowSize);
+  const limit = claimLimit(config, freeWorkers);
   if (limit <= 0) return [];
   const look = cursor.look(performance.now());
   const request = {

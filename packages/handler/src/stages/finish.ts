@@ -1,12 +1,4 @@
-import {
-  finishJobIfOwned,
-  jobOutputs,
-  type Database,
-  type FinishedJob,
-  type FinishedOutput,
-  type JobMessage,
-  type JobRow,
-} from "@galaxy-jobs/shared-db";
+import type { FinishedJob, FinishedOutput, JobMessage, JobOutput, JobRow } from "@galaxy-jobs/shared-db";
 import { checkExit, type Tool } from "@galaxy-jobs/tools";
 import { atStep } from "../fault-points.ts";
 import type { HandlerContext } from "../handler-context.ts";
@@ -59,24 +51,25 @@ export async function readEnding(
 
 /**
  * Collects the outputs of a run and writes the job's end: exit code, streams, outputs, final state (galaxy.md 4.10).
+ * @param known its outputs, where they have been read
  * @returns the final state, or undefined when the job is no longer this handler's
  */
 export async function finish(
   context: HandlerContext,
-  database: Database,
   job: JobRow,
   tool: Tool,
   run: PreparedRun,
   ending: Ending,
+  known?: readonly JobOutput[],
 ): Promise<"ok" | "error" | undefined> {
-  const { working } = jobFiles(run.directory, job.id);
   const withFiles = hasDirectory(context, run);
+  const expected = known ?? (await context.files.outputs(job.id));
   const outputs: FinishedOutput[] = [];
-  for (const output of await jobOutputs(database, job.id)) {
+  for (const output of expected) {
     const source = tool.outputs.find(({ name }) => name === output.outputName);
     const request = {
       output,
-      working,
+      working: jobFiles(run.directory, job.id).working,
       fromWorkDir: source?.from_work_dir,
       fileDirectory: context.config.fileDirectory,
     };
@@ -97,18 +90,18 @@ export async function finish(
     ...ending.streams,
     traceback: null,
     outputs,
+    hasNoOutputs: expected.length === 0,
   };
-  return (await writeEnd(context, database, finished)) ? (finished.state as "ok" | "error") : undefined;
+  return (await writeEnd(context, finished)) ? (finished.state as "ok" | "error") : undefined;
 }
 
 /** Ends a job that never ran, or whose run cannot be read. @returns whether it was still this handler's */
 export async function fail(
   context: HandlerContext,
-  database: Database,
   job: { readonly id: number; readonly fence: number },
   failure: { readonly info: string; readonly traceback?: string },
 ): Promise<boolean> {
-  return writeEnd(context, database, {
+  return writeEnd(context, {
     ...nothingLeft(job),
     state: "error",
     info: failure.info,
@@ -132,14 +125,8 @@ export function nothingLeft(job: { readonly id: number; readonly fence: number }
 }
 
 /** Writes the end, however long the database takes to come back. */
-export async function writeEnd(
-  context: HandlerContext,
-  database: Database,
-  job: FinishedJob,
-): Promise<boolean> {
-  const mine = await context.untilWritten("finish", job.id, () =>
-    atStep(context.fault, "finish", () => finishJobIfOwned(database, job)),
-  );
+export async function writeEnd(context: HandlerContext, job: FinishedJob, toolId?: string): Promise<boolean> {
+  const mine = await atStep(context.fault, "finish", () => context.states.end(job), toolId);
   if (mine) {
     context.events.emit("ended", {
       job: job.id,

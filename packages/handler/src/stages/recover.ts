@@ -1,12 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
-import {
-  markJobRunningIfQueued,
-  releaseJobsIfNew,
-  requeueJobIfNotStarted,
-  type Database,
-  type JobRow,
-} from "@galaxy-jobs/shared-db";
+import { releaseJobsIfNew, requeueJobIfNotStarted, type Database, type JobRow } from "@galaxy-jobs/shared-db";
 import type { Tool } from "@galaxy-jobs/tools";
 import { atStep } from "../fault-points.ts";
 import { destinationOf } from "../destinations/destination-of.ts";
@@ -42,7 +36,7 @@ export async function recover(
     return undefined;
   }
   if (job.state === "new" || job.state === "resubmitted") {
-    await giveBack(context, database, job, () => releaseJobsIfNew(database, [job]));
+    await giveBack(context, job, () => releaseJobsIfNew(database, [job]));
     return undefined;
   }
   if (run === undefined) throw new Error(misconfiguredInfo);
@@ -51,7 +45,7 @@ export async function recover(
   const tool = context.toolBox().get(job.toolId, job.toolVersion);
   switch (recovered.found) {
     case "not-started":
-      await giveBack(context, database, job, () => requeueJobIfNotStarted(database, job));
+      await giveBack(context, job, () => requeueJobIfNotStarted(database, job));
       return undefined;
     case "lost":
       return {
@@ -60,10 +54,10 @@ export async function recover(
         ended: Promise.resolve({ exitCode: null, failure: recovered.reason, state: "unknown_error" }),
       };
     case "running":
-      if (recovered.queue === undefined) await markRunning(context, database, job, recovered.externalId);
+      if (recovered.queue === undefined) await markRunning(context, job, recovered.externalId);
       return { tool, run, ...awaitBegin(context, database, job, recovered) };
     case "ended":
-      await markRunning(context, database, job, "");
+      await markRunning(context, job, "");
       return { tool, run, ended: Promise.resolve(recovered.end) };
   }
 }
@@ -97,29 +91,23 @@ async function makeIfAbsent(directory: string): Promise<boolean> {
 /** Back to the pool, unless too many handlers died over it. */
 async function giveBack(
   context: HandlerContext,
-  database: Database,
   job: JobRow,
   release: () => Promise<unknown>,
 ): Promise<void> {
   const limit = context.config.jobPoisonLimit;
   if (limit > 0 && job.handlerDeaths >= limit) {
     const info = `The job was given up: ${job.handlerDeaths} times its handler died while it prepared the job (job_poison_limit).`;
-    await fail(context, database, job, { info });
+    await fail(context, job, { info });
     return;
   }
   await context.untilWritten("requeue", job.id, () => atStep(context.fault, "requeue", release, job.toolId));
 }
 
 /** A handler that died between the start and the write of it left the job queued. */
-async function markRunning(
-  context: HandlerContext,
-  database: Database,
-  job: JobRow,
-  externalId: string,
-): Promise<void> {
+async function markRunning(context: HandlerContext, job: JobRow, externalId: string): Promise<void> {
   if (job.state !== "queued") return;
   const started = { id: job.id, fence: job.fence, externalId, commandLine: job.commandLine ?? "" };
-  await context.untilWritten("recover", job.id, () => markJobRunningIfQueued(database, started));
+  await context.states.running(started);
 }
 
 function runOf(context: HandlerContext, job: JobRow): PreparedRun | undefined {

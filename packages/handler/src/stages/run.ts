@@ -1,17 +1,14 @@
-import {
-  markJobRunningIfQueued,
-  markJobSubmittedIfQueued,
-  type Database,
-  type JobRow,
-} from "@galaxy-jobs/shared-db";
+import { markJobSubmittedIfQueued, type Database, type JobRow } from "@galaxy-jobs/shared-db";
 import { atStep } from "../fault-points.ts";
 import type { HandlerContext } from "../handler-context.ts";
+import type { StartedRun } from "../runners/runner.ts";
 import { awaitBegin, type RunUnderWay } from "./await-begin.ts";
 import type { Preparation } from "./prepare.ts";
 import { runnerOf } from "./runner-of.ts";
 
 /**
- * Starts a prepared run, under the lease, and writes that it runs, or where it waits for that.
+ * Starts a prepared run, under the lease, and writes that it runs, or where it waits for that. A run that ends before this is
+ * written need not wait for it: its end is written behind its start, or together with it.
  * @returns the run's end, or undefined when the row says that the job was deleted meanwhile, or is somebody else's. Whose it is
  *   decides what becomes of the run: an adopter may be watching it already.
  */
@@ -22,7 +19,7 @@ export async function run(
   { run: prepared, commandLine }: Preparation,
 ): Promise<RunUnderWay | undefined> {
   const runner = runnerOf(context, prepared.destination.runner);
-  const { toolId } = job;
+  const { id, fence, toolId } = job;
   const started = await atStep(
     context.fault,
     "start",
@@ -34,16 +31,39 @@ export async function run(
     toolId,
   );
   const { externalId, queue } = started;
-  const facts = { id: job.id, fence: job.fence, externalId, commandLine };
-  const mark = queue === undefined ? markJobRunningIfQueued : markJobSubmittedIfQueued;
-  const mine = await context.untilWritten("run", job.id, () =>
-    atStep(context.fault, "mark-running", () => mark(database, facts), toolId),
+  if (queue === undefined) return markRunning(context, job, started, commandLine);
+  const mine = await context.untilWritten("run", id, () =>
+    atStep(
+      context.fault,
+      "mark-running",
+      () => markJobSubmittedIfQueued(database, { id, fence, externalId, commandLine }),
+      toolId,
+    ),
   );
   if (!mine) {
-    context.events.emit("let_go", { job: job.id, fence: job.fence, at: "run" });
+    context.events.emit("let_go", { job: id, fence, at: "run" });
     return undefined;
   }
-  const event = queue === undefined ? "started" : "submitted";
-  context.events.emit(event, { job: job.id, fence: job.fence, externalId });
+  context.events.emit("submitted", { job: id, fence, externalId });
   return awaitBegin(context, database, job, started, commandLine);
+}
+
+async function markRunning(
+  context: HandlerContext,
+  { id, fence, toolId }: JobRow,
+  { externalId, ended }: StartedRun,
+  commandLine: string,
+): Promise<RunUnderWay | undefined> {
+  const write = () => context.states.running({ id, fence, externalId, commandLine });
+  const marked = atStep(context.fault, "mark-running", write, toolId).then((mine) => {
+    if (mine) context.events.emit("started", { job: id, fence, externalId });
+    return mine;
+  });
+  const mine = await Promise.race([marked, ended.then(() => true)]);
+  if (mine) {
+    // The write of the end meets what this one met.
+    return { ended, marked: marked.catch(() => false) };
+  }
+  context.events.emit("let_go", { job: id, fence, at: "run" });
+  return undefined;
 }

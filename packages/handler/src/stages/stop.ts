@@ -32,7 +32,7 @@ export async function stop(
       };
     }
   }
-  const written = await writeEnd(context, database, {
+  const written = await writeEnd(context, {
     ...nothingLeft(job),
     ...streams,
     state: "deleted",

@@ -17,22 +17,27 @@ export interface EnqueuedJob extends JobOwnership {
  */
 export async function enqueueJobsIfClaimed(sql: Sql, jobs: readonly EnqueuedJob[]): Promise<Set<number>> {
   if (jobs.length === 0) return new Set();
+  const ids = sql.array(
+    jobs.map(({ id }) => id),
+    bigintOid,
+  );
+  const fences = sql.array(
+    jobs.map(({ fence }) => fence),
+    bigintOid,
+  );
+  // How the states are compared: see `finishJobsIfOwned`.
   const rows = await sql<{ jobId: number }[]>`
     with changed as (
       update job set state = 'queued', run_fence = job.fence, job_runner_name = mine.runner, destination_id = mine.destination,
-        destination_params = mine.params::jsonb, destination_reason = left(mine.reason, 1000), wait_reason = null, wait_reason_time = null, update_time = now()
-      from unnest(${sql.array(
-        jobs.map(({ id }) => id),
-        bigintOid,
-      )}::bigint[], ${sql.array(
-        jobs.map(({ fence }) => fence),
-        bigintOid,
-      )}::bigint[], ${sql.array(jobs.map(({ runnerName }) => runnerName))}::text[],
+        destination_params = mine.params::jsonb, destination_reason = left(mine.reason, 1000), wait_reason = null,
+        wait_reason_time = null, update_time = now()
+      from unnest(${ids}::bigint[], ${fences}::bigint[], ${sql.array(jobs.map(({ runnerName }) => runnerName))}::text[],
         ${sql.array(jobs.map(({ destinationId }) => destinationId))}::text[],
         ${sql.array(jobs.map(({ destinationParams }) => JSON.stringify(destinationParams)))}::text[],
         ${sql.array(jobs.map(({ destinationReason }) => destinationReason ?? null))}::text[])
         as mine (id, fence, runner, destination, params, reason)
-      where job.id = mine.id and job.fence = mine.fence and job.state = any(${sql.array(statesBefore("queued"))})
+      where job.id = any(${ids}::bigint[]) and job.id = mine.id and job.fence = mine.fence
+        and array_position(${sql.array(statesBefore("queued"))}, job.state) is not null
       returning job.id, job.state
     )
     insert into job_state_history (job_id, state) select id, state from changed returning job_id`;

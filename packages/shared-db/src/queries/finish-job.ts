@@ -1,20 +1,15 @@
 import { statesBefore } from "../job-states.ts";
-import type { Database, Json, Sql } from "../sql.ts";
-import type { DatasetState, JobMessage, JobOwnership } from "../rows.ts";
+import { bigintOid, type Database, type Sql } from "../sql.ts";
+import type { JobMessage, JobOwnership } from "../rows.ts";
+import { writeOutputs, type FinishedOutput } from "./finish-outputs.ts";
+import type { RunStart } from "./mark-job-running.ts";
 import { releaseDependents } from "./release-dependents.ts";
-
-/** What became of one output: its dataset's last state and what its file holds. */
-export interface FinishedOutput {
-  /** The history_dataset_association. */
-  readonly id: number;
-  readonly state: DatasetState;
-  readonly fileSize: number | null;
-  readonly peek: string | null;
-  readonly info: string | null;
-}
+import { writtenBefore } from "./written-before.ts";
 
 export interface FinishedJob extends JobOwnership {
   readonly state: "ok" | "error" | "deleted";
+  /** Its start, where that has not been written: both changes of state are written then. */
+  readonly start?: RunStart;
   /** Shown to the user; cut to 255 characters. */
   readonly info: string | null;
   readonly exitCode: number | null;
@@ -25,6 +20,8 @@ export interface FinishedJob extends JobOwnership {
   readonly jobStderr: string;
   readonly traceback: string | null;
   readonly outputs: readonly FinishedOutput[];
+  /** It is known to have no outputs, and so nothing that waits for them. */
+  readonly hasNoOutputs?: boolean;
 }
 
 /**
@@ -32,53 +29,110 @@ export interface FinishedJob extends JobOwnership {
  * @returns false when the job is no longer this owner's or is in a state that cannot end so; nothing is written then
  */
 export async function finishJobIfOwned(database: Database, job: FinishedJob): Promise<boolean> {
-  return database.begin(async (sql) => {
-    if (!(await writeEnd(sql, job))) return false;
-    await writeOutputs(sql, job);
-    await releaseDependents(sql, [job.id]);
-    return true;
+  return (await finishJobsIfOwned(database, [job])).has(job.id);
+}
+
+/**
+ * The same for any number of jobs, as one transaction; of those without outputs as one statement for each kind of end.
+ * @returns the ids of those that have this end now, also where an earlier call, whose answer was lost, has written it
+ */
+export async function finishJobsIfOwned(
+  database: Database,
+  jobs: readonly FinishedJob[],
+): Promise<Set<number>> {
+  const plain = jobs.filter(({ hasNoOutputs }) => hasNoOutputs === true);
+  const others = jobs.filter(({ hasNoOutputs }) => hasNoOutputs !== true);
+  const ended = await writeEnds(database, plain);
+  if (others.length === 0) return ended;
+  const written = await database.begin(async (sql) => {
+    const done = await writeEnds(sql, others);
+    const mine = others.filter(({ id }) => done.has(id));
+    if (mine.length === 0) return done;
+    await writeOutputs(sql, mine);
+    await releaseDependents(
+      sql,
+      mine.map(({ id }) => id),
+    );
+    return done;
   });
+  return new Set([...ended, ...written]);
 }
 
-async function writeEnd(sql: Sql, job: FinishedJob): Promise<boolean> {
-  const info = job.info === null ? null : trimInfo(job.info);
-  const rows = await sql`
-    with changed as (
-      update job set state = ${job.state}, info = coalesce(${info}, info), exit_code = ${job.exitCode},
-        job_messages = ${job.messages.length > 0 ? sql.json(job.messages as unknown as Json) : null},
-        tool_stdout = ${storable(job.toolStdout)}, tool_stderr = ${storable(job.toolStderr)},
-        job_stdout = ${storable(job.jobStdout)}, job_stderr = ${storable(job.jobStderr)},
-        traceback = ${job.traceback === null ? null : storable(job.traceback)}, end_time = now(), update_time = now()
-      where id = ${job.id} and fence = ${job.fence} and state = any(${sql.array(statesBefore(job.state))})
-      returning id, state, info
-    )
-    insert into job_state_history (job_id, state, info) select id, state, info from changed returning job_id`;
-  return rows.length === 1;
-}
-
-async function writeOutputs(sql: Sql, job: FinishedJob): Promise<void> {
-  if (job.outputs.length > 0) {
-    await sql`
-      with output as (
-        select * from jsonb_to_recordset(${sql.json(job.outputs as unknown as Json)}::jsonb)
-          as o (id bigint, state text, "fileSize" bigint, peek text, info text)
-      ), hda as (
-        update history_dataset_association a set peek = output.peek, info = output.info, update_time = now()
-        from output where a.id = output.id
-        returning a.dataset_id, output.state, output."fileSize" as file_size
-      )
-      update dataset set state = hda.state, file_size = hda.file_size, update_time = now()
-      from hda where dataset.id = hda.dataset_id and dataset.job_id = ${job.id}`;
+async function writeEnds(sql: Sql, jobs: readonly FinishedJob[]): Promise<Set<number>> {
+  const ended = new Set<number>();
+  for (const state of ["ok", "error", "deleted"] as const) {
+    const ends = jobs.filter((job) => job.state === state);
+    const begun = ends.filter(({ start }) => start !== undefined);
+    for (const id of await writeEndsFrom(sql, begun, state, ["queued"])) ended.add(id);
+    // Those whose start was written after all.
+    const left = ends.filter(({ id }) => !ended.has(id));
+    for (const id of await writeEndsFrom(sql, left.map(withoutStart), state, statesBefore(state)))
+      ended.add(id);
+    for (const id of await writtenBefore(sql, ends, ended, state)) ended.add(id);
   }
-  // Whatever the job was to make and is not listed was not made.
-  await sql`
-    update dataset set state = ${job.state === "deleted" ? "discarded" : "error"}, deleted = ${job.state === "deleted"}, update_time = now()
-    where job_id = ${job.id} and state = 'new'`;
+  return ended;
+}
+
+function withoutStart({ start: _, ...job }: FinishedJob): FinishedJob {
+  return job;
+}
+
+/**
+ * The states are compared in a way that no index fits: by the statistics, which are older than the jobs of this moment, hardly any
+ * job is in such a state, and a plan that believes them reads all of those once for each job.
+ */
+async function writeEndsFrom(
+  sql: Sql,
+  jobs: readonly FinishedJob[],
+  state: FinishedJob["state"],
+  before: readonly string[],
+): Promise<number[]> {
+  if (jobs.length === 0) return [];
+  const ids = sql.array(
+    jobs.map(({ id }) => id),
+    bigintOid,
+  );
+  const fences = sql.array(
+    jobs.map(({ fence }) => fence),
+    bigintOid,
+  );
+  const texts = (of: (job: FinishedJob) => string | null) => sql.array(jobs.map(of));
+  const rows = await sql<{ id: number }[]>`
+    with changed as (
+      update job set state = ${state}, info = coalesce(mine.info, job.info), exit_code = mine.exit_code::integer,
+        job_messages = mine.messages::jsonb, tool_stdout = mine.tool_stdout, tool_stderr = mine.tool_stderr,
+        job_stdout = mine.job_stdout, job_stderr = mine.job_stderr, traceback = mine.traceback,
+        job_runner_external_id = coalesce(mine.external_id, job.job_runner_external_id),
+        command_line = coalesce(mine.command_line, job.command_line),
+        start_time = coalesce(now() - make_interval(secs => mine.seconds_ago::float8), job.start_time),
+        end_time = now(), update_time = now()
+      from unnest(${ids}::bigint[], ${fences}::bigint[],
+        ${texts(({ info }) => (info === null ? null : trimInfo(info)))}::text[],
+        ${texts(({ exitCode }) => (exitCode === null ? null : String(exitCode)))}::text[],
+        ${texts(({ messages }) => (messages.length > 0 ? JSON.stringify(messages) : null))}::text[],
+        ${texts(({ toolStdout }) => storable(toolStdout))}::text[], ${texts(({ toolStderr }) => storable(toolStderr))}::text[],
+        ${texts(({ jobStdout }) => storable(jobStdout))}::text[], ${texts(({ jobStderr }) => storable(jobStderr))}::text[],
+        ${texts(({ traceback }) => (traceback === null ? null : storable(traceback)))}::text[],
+        ${texts(({ start }) => start?.externalId ?? null)}::text[], ${texts(({ start }) => start?.commandLine ?? null)}::text[],
+        ${texts(({ start }) => (start === undefined ? null : String(start.secondsAgo ?? 0)))}::text[])
+        as mine (id, fence, info, exit_code, messages, tool_stdout, tool_stderr, job_stdout, job_stderr, traceback, external_id,
+          command_line, seconds_ago)
+      where job.id = any(${ids}::bigint[]) and job.id = mine.id and job.fence = mine.fence
+        and array_position(${sql.array([...before])}, job.state) is not null
+      returning job.id, job.state, job.info, mine.seconds_ago is not null as begun
+    ), history as (
+      insert into job_state_history (job_id, state, info)
+      select id, change.state, change.info from changed
+      cross join lateral (values (1, 'running', null), (2, changed.state, changed.info)) as change (step, state, info)
+      where begun or step = 2 order by step
+    )
+    select id from changed`;
+  return rows.map(({ id }) => id);
 }
 
 /** A text as PostgreSQL can hold it: it has no NUL. */
 export function storable(text: string): string {
-  return text.replaceAll("\0", "�");
+  return text.replaceAll("\0", "\uFFFD");
 }
 
 /** job.info is 255 characters at most, as in Galaxy (galaxy.md 5.1). */

@@ -1,4 +1,4 @@
-import type { Sql } from "../sql.ts";
+import { bigintOid, type Sql } from "../sql.ts";
 import type { DatasetState, HistoryDatasetRow } from "../rows.ts";
 
 export interface JobInput {
@@ -16,13 +16,20 @@ export interface JobInput {
 
 /** The data inputs of a job as they are now. */
 export async function jobInputs(sql: Sql, jobId: number): Promise<JobInput[]> {
-  return sql<JobInput[]>`
-    select i.name as input_name, a.id, d.uuid, a.name, a.extension, d.file_size, s.state, a.deleted or d.deleted as deleted, d.purged
+  return (await inputsOfJobs(sql, [jobId])).get(jobId) ?? [];
+}
+
+/** The data inputs of several jobs as they are now. A job that has none is left out. */
+export async function inputsOfJobs(sql: Sql, jobIds: readonly number[]): Promise<Map<number, JobInput[]>> {
+  const rows = await sql<(JobInput & { jobId: number })[]>`
+    select i.job_id, i.name as input_name, a.id, d.uuid, a.name, a.extension, d.file_size, s.state, a.deleted or d.deleted as deleted,
+      d.purged
     from job_to_input_dataset i
     join history_dataset_association a on a.id = i.dataset_id
     join dataset d on d.id = a.dataset_id
     join dataset_state s on s.dataset_id = d.id
-    where i.job_id = ${jobId} order by i.name, a.id`;
+    where i.job_id = any(${sql.array([...jobIds], bigintOid)}) order by i.name, a.id`;
+  return byJob(rows);
 }
 
 export interface JobOutput {
@@ -37,11 +44,29 @@ export interface JobOutput {
 
 /** The datasets a job is to make. */
 export async function jobOutputs(sql: Sql, jobId: number): Promise<JobOutput[]> {
-  return sql<JobOutput[]>`
-    select o.name as output_name, a.id, d.uuid, a.name, a.extension, s.state
+  return (await outputsOfJobs(sql, [jobId])).get(jobId) ?? [];
+}
+
+/** The datasets that several jobs are to make. A job that makes none is left out. */
+export async function outputsOfJobs(sql: Sql, jobIds: readonly number[]): Promise<Map<number, JobOutput[]>> {
+  const rows = await sql<(JobOutput & { jobId: number })[]>`
+    select o.job_id, o.name as output_name, a.id, d.uuid, a.name, a.extension, s.state
     from job_to_output_dataset o
     join history_dataset_association a on a.id = o.dataset_id
     join dataset d on d.id = a.dataset_id
     join dataset_state s on s.dataset_id = d.id
-    where o.job_id = ${jobId} order by o.name`;
+    where o.job_id = any(${sql.array([...jobIds], bigintOid)}) order by o.name`;
+  return byJob(rows);
+}
+
+function byJob<Row extends { readonly jobId: number }>(
+  rows: readonly Row[],
+): Map<number, Omit<Row, "jobId">[]> {
+  const found = new Map<number, Omit<Row, "jobId">[]>();
+  for (const { jobId, ...row } of rows) {
+    const own = found.get(jobId);
+    if (own === undefined) found.set(jobId, [row]);
+    else own.push(row);
+  }
+  return found;
 }

@@ -1,0 +1,275 @@
+import type { Destination } from "@galaxy-jobs/runtime";
+import { jobsToStop, pauseJobIfClaimed, requeueJobIfNotStarted, type JobRow } from "@galaxy-jobs/shared-db";
+import { ToolExpressionError, type Tool } from "@galaxy-jobs/tools";
+import { atStep } from "./fault-points.ts";
+import type { HandlerContext } from "./handler-context.ts";
+import type { JobInHand } from "./jobs-in-hand.ts";
+import type { QueueGate } from "./queue-gate.ts";
+import { admit, toolGoneInfo, type Admission, type JobFiles } from "./stages/admit.ts";
+import type { RunUnderWay } from "./stages/await-begin.ts";
+import { cleanUp } from "./stages/clean-up.ts";
+import { fail, finish, readEnding, type Ending } from "./stages/finish.ts";
+import type { RunMonitor } from "./stages/monitor.ts";
+import { prepare, type Preparation } from "./stages/prepare.ts";
+import { recover } from "./stages/recover.ts";
+import { resubmit } from "./stages/resubmit.ts";
+import { run } from "./stages/run.ts";
+import { sendOn } from "./stages/send-on.ts";
+import { stop } from "./stages/stop.ts";
+import type { StopRequests } from "./stop-requests.ts";
+
+export interface JobPathParts {
+  readonly context: HandlerContext;
+  readonly gate: QueueGate;
+  readonly monitor: RunMonitor;
+  readonly stopRequests: StopRequests;
+  /** Aborted when nothing new is begun any more. */
+  readonly stopping: AbortSignal;
+  /** Aborted when what runs is left. */
+  readonly leaving: AbortSignal;
+}
+
+/**
+ * The order of a job's stages; what a stage does is in `stages/`. Each job in hand is one short pipeline; whichever guarded write
+ * finds that the job is no longer this handler's ends it. The statements of many pipelines go together: claims and the gate take
+ * jobs in batches, `context.files` and `context.states` gather what they ask and write.
+ */
+export class JobPath {
+  readonly #parts: JobPathParts;
+  /** Called when what runs is left. */
+  readonly #onLeave = new Set<() => void>();
+
+  constructor(parts: JobPathParts) {
+    this.#parts = parts;
+    parts.leaving.addEventListener("abort", () => {
+      for (const leave of this.#onLeave) leave();
+    });
+  }
+
+  /** The path of a job, from its claim to its end. */
+  async follow(hand: JobInHand): Promise<void> {
+    const context = this.#parts.context;
+    const { database, events } = context;
+    const { job } = hand;
+    const turn = await this.#awaitTurn(hand);
+    if (turn === undefined) return;
+    const { admission, destination } = turn;
+    events.emit("queued", {
+      job: job.id,
+      fence: job.fence,
+      runner: destination.runner,
+      destination: destination.id,
+    });
+    const preparation = await this.#prepare(hand, admission, destination);
+    if (preparation === undefined) return;
+    if (this.#parts.stopping.aborted) return this.#giveBack(hand, preparation);
+    hand.run = preparation.run;
+    const started = await run(context, database, job, preparation);
+    if (started === undefined) return this.#letGo(hand);
+    await this.#end(hand, admission.tool, started, admission.outputs);
+  }
+
+  /** From the claim to `queued`. @returns undefined when the job was paused, failed or let go instead */
+  async #awaitTurn(
+    hand: JobInHand,
+  ): Promise<{ admission: Admission & { verdict: "go" }; destination: Destination } | undefined> {
+    const context = this.#parts.context;
+    const { job } = hand;
+    const { database, events } = context;
+    while (!this.#parts.stopping.aborted) {
+      const admission = await context.untilWritten("admit", job.id, () => admit(context, database, job));
+      if (admission.verdict === "fail") {
+        if (!(await fail(context, job, admission))) await this.#letGo(hand);
+        return undefined;
+      }
+      if (admission.verdict === "pause") {
+        if (await pauseJobIfClaimed(database, job, admission.info))
+          events.emit("paused", { job: job.id, info: admission.info });
+        else await this.#letGo(hand);
+        return undefined;
+      }
+      const answer = await this.#enterGate(job, admission);
+      if (typeof answer === "object" && "destination" in answer) {
+        return { admission, destination: answer.destination };
+      }
+      if (typeof answer === "object") {
+        if (!(await fail(context, job, answer))) await this.#letGo(hand);
+        return undefined;
+      }
+      if (answer === "lost") await this.#letGo(hand);
+      if (answer !== "again") return undefined;
+    }
+    return undefined;
+  }
+
+  /** Maps the job to its destination and waits for its turn there. */
+  async #enterGate(
+    job: JobRow,
+    { tool, inputs }: Admission & { verdict: "go" },
+  ): Promise<
+    | { destination: Destination }
+    | { info: string; traceback?: string }
+    | "lost"
+    | "again"
+    | "stopped"
+    | "given-back"
+  > {
+    const context = this.#parts.context;
+    const gate = this.#parts.gate;
+    const request = { job, tool, inputs, wanted: job.wantedDestination ?? undefined };
+    const mapping = await gate.decide(job, () =>
+      context.untilWritten("destination", job.id, () => context.mapper.map(request)),
+    );
+    if (mapping.verdict === "fail") {
+      if (mapping.traceback !== undefined)
+        context.events.emit("trouble", { at: "destination", job: job.id, error: mapping.traceback });
+      return mapping;
+    }
+    if (mapping.verdict === "wait") return this.#park(job, mapping.reason);
+    const { destination, reason } = mapping;
+    if (!context.runners.has(destination.runner)) {
+      const sent = await sendOn(context, context.database, job, destination);
+      if (sent.verdict === "fail") return sent;
+      if (sent.verdict === "wait") return this.#park(job, sent.reason);
+      gate.avoid(job.toolId);
+      context.events.emit("sent_on", { job: job.id, runner: destination.runner });
+      return "given-back";
+    }
+    const answer = await gate.enter(job, destination, reason);
+    return answer === "queued" ? { destination } : answer;
+  }
+
+  async #park(job: JobRow, reason: string): Promise<"lost" | "again" | "given-back" | "stopped"> {
+    const answer = await this.#parts.gate.park(job, reason);
+    return answer === "queued" ? "again" : answer;
+  }
+
+  async #prepare(
+    hand: JobInHand,
+    admission: { tool: Tool } & JobFiles,
+    destination: Destination,
+  ): Promise<Preparation | undefined> {
+    const context = this.#parts.context;
+    try {
+      return await prepare(context, hand.job, admission.tool, admission.inputs, destination);
+    } catch (error) {
+      const info =
+        error instanceof ToolExpressionError ? error.message : `failure preparing job: ${messageOf(error)}`;
+      if (!(await fail(context, hand.job, { info, traceback: tracebackOf(error) }))) await this.#letGo(hand);
+      return undefined;
+    }
+  }
+
+  /** Waits for a run's end and writes it. A handler that stops meanwhile leaves the run alone. */
+  async #end(
+    hand: JobInHand,
+    tool: Tool | undefined,
+    underWay: RunUnderWay,
+    outputs?: JobFiles["outputs"],
+  ): Promise<void> {
+    const context = this.#parts.context;
+    const watched = this.#parts.monitor.watch(hand.job, hand.run!, tool, underWay);
+    const end = await this.#orLeft(watched);
+    if (end === undefined) return;
+    const prepared = hand.run!;
+    if (tool === undefined) {
+      await fail(context, hand.job, { info: toolGoneInfo });
+      return;
+    }
+    const ending = await atStep(
+      context.fault,
+      "collect.streams",
+      () => readEnding(context, hand.job, prepared, end),
+      hand.job.toolId,
+    );
+    if (ending.cause !== null) {
+      const next = await this.#resubmit(hand, ending, underWay);
+      if (next === "lost") return this.#letGo(hand);
+      if (next === "resubmitted") return cleanUp(context, prepared, "error");
+    }
+    const state = await context.untilWritten("collect", hand.job.id, () =>
+      finish(context, hand.job, tool, prepared, ending, outputs),
+    );
+    if (state === undefined) return this.#letGo(hand);
+    await cleanUp(context, prepared, state);
+  }
+
+  /** After a failure. What the rules ask for stands in the row once the start is written. */
+  async #resubmit(hand: JobInHand, ending: Ending, { marked }: RunUnderWay): ReturnType<typeof resubmit> {
+    const context = this.#parts.context;
+    const { job } = hand;
+    await marked;
+    return context.untilWritten("resubmit", job.id, () =>
+      atStep(
+        context.fault,
+        "resubmit",
+        () => resubmit(context, context.database, job, hand.run!, ending),
+        job.toolId,
+      ),
+    );
+  }
+
+  /** A guarded write found the job changed: either its deletion was asked for, or somebody else owns it now. */
+  async #letGo(hand: JobInHand): Promise<void> {
+    const context = this.#parts.context;
+    const requests = await context.untilWritten("stop", hand.job.id, () =>
+      jobsToStop(context.database, context.incarnationId),
+    );
+    const mine = requests.some(({ id, fence }) => id === hand.job.id && fence === hand.job.fence);
+    if (!mine) return;
+    const carryOut = () => stop(context, context.database, hand.job, hand.run);
+    await this.#parts.stopRequests.carryOut(hand.job.id, carryOut, this.#parts.leaving);
+  }
+
+  /** A handler that stops does not start what it has prepared. */
+  async #giveBack({ job }: JobInHand, { run: prepared }: Preparation): Promise<void> {
+    const context = this.#parts.context;
+    const { database, fault } = context;
+    const mine = await context.untilWritten("give-back", job.id, () =>
+      atStep(fault, "give-back", () => requeueJobIfNotStarted(database, job)),
+    );
+    if (mine) context.events.emit("released", { jobs: 1 });
+    await cleanUp(context, prepared, "deleted");
+  }
+
+  /** The path of an adopted job, from what became of its run to its end. */
+  async followAdopted(hand: JobInHand): Promise<void> {
+    const { context } = this.#parts;
+    const recovered = await recover(context, context.database, hand.job);
+    if (recovered === undefined) return;
+    hand.run = recovered.run;
+    await this.#end(hand, recovered.tool, recovered);
+  }
+
+  /** Ends a job whose pipeline broke. */
+  async giveUp(hand: JobInHand, error: unknown): Promise<void> {
+    const { context } = this.#parts;
+    const info = `The job could not be handled: ${messageOf(error)}`;
+    await fail(context, hand.job, { info, traceback: tracebackOf(error) }).catch((failure: unknown) => {
+      context.events.emit("trouble", { at: "fail", job: hand.job.id, error: failure });
+    });
+  }
+
+  /** What a promise resolves to, or undefined when the handler leaves first. */
+  async #orLeft<T>(promise: Promise<T>): Promise<T | undefined> {
+    if (this.#parts.leaving.aborted) return undefined;
+    let leave: () => void;
+    const left = new Promise<undefined>((resolve) => {
+      leave = () => resolve(undefined);
+      this.#onLeave.add(leave);
+    });
+    try {
+      return await Promise.race([promise, left]);
+    } finally {
+      this.#onLeave.delete(leave!);
+    }
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function tracebackOf(error: unknown): string {
+  return error instanceof Error && error.stack !== undefined ? error.stack : String(error);
+}
