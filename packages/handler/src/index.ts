@@ -29,6 +29,7 @@ export { offerResources } from "./offer-resources.ts";
 export { readStream, readStreamChunk, storedStreamChunk, type StreamChunk } from "./streams.ts";
 export { poolReadiness, type PoolReadiness } from "./pool-readiness.ts";
 export { release } from "./release.ts";
+export { StateWriter, type RunningJob } from "./state-writer.ts";
 export { faultPoints, type FaultPoint, type FaultStep } from "./fault-points.ts";
 export { findToolMapping } from "./tool-mapping.ts";
 export { explainJob, type JobExplanation } from "./explain-job.ts";

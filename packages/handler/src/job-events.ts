@@ -1,5 +1,5 @@
 import { EventEmitter } from "node:events";
-import type { Logger } from "@galaxy-jobs/runtime";
+import type { Facts, Logger } from "@galaxy-jobs/runtime";
 
 /** What happens in a handler, as facts. Tests await these; `logJobEvents` turns them into log lines. */
 export interface JobEventMap {
@@ -86,6 +86,8 @@ const names: readonly (keyof JobEventMap)[] = [
 /** One event, one line. */
 export function logJobEvents(events: JobEvents, logger: Logger): void {
   for (const name of names) {
-    events.on(name, (facts: object) => logger[levels[name] ?? "info"](`job.${name}`, { ...facts }));
+    const level = levels[name] ?? "info";
+    const line = `job.${name}`;
+    events.on(name, (facts: object) => logger[level](line, facts as Facts));
   }
 }

@@ -36,12 +36,14 @@ export interface LoggerOptions {
   readonly facts?: Facts;
 }
 
+const levels: Readonly<Record<LogLevel, number>> = { error: 0, warn: 1, info: 2, debug: 3 };
+
 /** @throws an Error that names the file if the log file cannot be opened */
 export function createLogger(options: LoggerOptions): Logger {
   const sink = new LogSink(options.file);
   const line = options.format === "json" ? jsonLine : textLine;
   const winston = createWinstonLogger({
-    levels: { error: 0, warn: 1, info: 2, debug: 3 },
+    levels,
     level: options.level,
     // `facts` are made plain at the moment of the event: what happens to an object later does not change its line.
     format: format.printf((entry) => {
@@ -51,22 +53,22 @@ export function createLogger(options: LoggerOptions): Logger {
     transports: [sink],
   });
 
-  function log(level: LogLevel, event: string, facts: Facts): void {
-    if (!winston.isLevelEnabled(level)) return;
+  function log(level: LogLevel, event: string, inherited: Facts, facts: Facts = {}): void {
+    if (levels[level] > levels[options.level]) return;
     winston.log({
       level,
       message: event,
       time: new Date().toISOString(),
-      facts: plainFacts(facts, options.format),
+      facts: plainFacts({ ...inherited, ...facts }, options.format),
     });
   }
 
   function family(inherited: Facts): Logger {
     return {
-      debug: (event, facts) => log("debug", event, { ...inherited, ...facts }),
-      info: (event, facts) => log("info", event, { ...inherited, ...facts }),
-      warn: (event, facts) => log("warn", event, { ...inherited, ...facts }),
-      error: (event, facts) => log("error", event, { ...inherited, ...facts }),
+      debug: (event, facts) => log("debug", event, inherited, facts),
+      info: (event, facts) => log("info", event, inherited, facts),
+      warn: (event, facts) => log("warn", event, inherited, facts),
+      error: (event, facts) => log("error", event, inherited, facts),
       child: (facts) => family({ ...inherited, ...facts }),
       reopen: () => sink.reopen(),
       moveTo: (file) => sink.moveTo(file),

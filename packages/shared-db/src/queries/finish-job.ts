@@ -60,21 +60,19 @@ export async function finishJobsIfOwned(
 
 async function writeEnds(sql: Sql, jobs: readonly FinishedJob[]): Promise<Set<number>> {
   const ended = new Set<number>();
+  const note = (ids: readonly number[]) => {
+    for (const id of ids) ended.add(id);
+  };
   for (const state of ["ok", "error", "deleted"] as const) {
     const ends = jobs.filter((job) => job.state === state);
     const begun = ends.filter(({ start }) => start !== undefined);
-    for (const id of await writeEndsFrom(sql, begun, state, ["queued"])) ended.add(id);
-    // Those whose start was written after all.
+    note(await writeEndsFrom(sql, begun, { state, before: ["queued"], withStart: true }));
+    // The others, and those whose start was written after all.
     const left = ends.filter(({ id }) => !ended.has(id));
-    for (const id of await writeEndsFrom(sql, left.map(withoutStart), state, statesBefore(state)))
-      ended.add(id);
-    for (const id of await writtenBefore(sql, ends, ended, state)) ended.add(id);
+    note(await writeEndsFrom(sql, left, { state, before: statesBefore(state), withStart: false }));
+    note(await writtenBefore(sql, ends, ended, state));
   }
   return ended;
-}
-
-function withoutStart({ start: _, ...job }: FinishedJob): FinishedJob {
-  return job;
 }
 
 /**
@@ -84,10 +82,14 @@ function withoutStart({ start: _, ...job }: FinishedJob): FinishedJob {
 async function writeEndsFrom(
   sql: Sql,
   jobs: readonly FinishedJob[],
-  state: FinishedJob["state"],
-  before: readonly string[],
+  change: {
+    readonly state: FinishedJob["state"];
+    readonly before: readonly string[];
+    readonly withStart: boolean;
+  },
 ): Promise<number[]> {
   if (jobs.length === 0) return [];
+  const { state, before, withStart } = change;
   const ids = sql.array(
     jobs.map(({ id }) => id),
     bigintOid,
@@ -96,6 +98,7 @@ async function writeEndsFrom(
     jobs.map(({ fence }) => fence),
     bigintOid,
   );
+  const startOf = ({ start }: FinishedJob) => (withStart ? start : undefined);
   const texts = (of: (job: FinishedJob) => string | null) => sql.array(jobs.map(of));
   const rows = await sql<{ id: number }[]>`
     with changed as (
@@ -113,8 +116,8 @@ async function writeEndsFrom(
         ${texts(({ toolStdout }) => storable(toolStdout))}::text[], ${texts(({ toolStderr }) => storable(toolStderr))}::text[],
         ${texts(({ jobStdout }) => storable(jobStdout))}::text[], ${texts(({ jobStderr }) => storable(jobStderr))}::text[],
         ${texts(({ traceback }) => (traceback === null ? null : storable(traceback)))}::text[],
-        ${texts(({ start }) => start?.externalId ?? null)}::text[], ${texts(({ start }) => start?.commandLine ?? null)}::text[],
-        ${texts(({ start }) => (start === undefined ? null : String(start.secondsAgo ?? 0)))}::text[])
+        ${texts((job) => startOf(job)?.externalId ?? null)}::text[], ${texts((job) => startOf(job)?.commandLine ?? null)}::text[],
+        ${texts((job) => secondsAgo(startOf(job)))}::text[])
         as mine (id, fence, info, exit_code, messages, tool_stdout, tool_stderr, job_stdout, job_stderr, traceback, external_id,
           command_line, seconds_ago)
       where job.id = any(${ids}::bigint[]) and job.id = mine.id and job.fence = mine.fence
@@ -128,6 +131,10 @@ async function writeEndsFrom(
     )
     select id from changed`;
   return rows.map(({ id }) => id);
+}
+
+function secondsAgo(start: RunStart | undefined): string | null {
+  return start === undefined ? null : String(start.secondsAgo ?? 0);
 }
 
 /** A text as PostgreSQL can hold it: it has no NUL. */
