@@ -4,6 +4,7 @@ import type { ExpressionSandbox, ToolBox } from "@galaxy-jobs/tools";
 import type { ClaimCursor } from "./claim-cursor.ts";
 import type { Fault } from "./fault-points.ts";
 import type { DestinationMapper } from "./destinations/map-destination.ts";
+import type { ExpressRoutes } from "./express-routes.ts";
 import type { JobEvents } from "./job-events.ts";
 import type { Lease } from "./lease/lease.ts";
 import type { JobFilesReader } from "./job-files-reader.ts";
@@ -29,6 +30,8 @@ export interface HandlerContext {
   readonly lease: Pick<Lease, "held" | "mayJudge" | "whenHeld">;
   /** Writes starts and ends of jobs, many at once. */
   readonly states: StateWriter;
+  /** The tools whose jobs a claim may queue at once. */
+  readonly express: ExpressRoutes;
   /** Reads inputs and outputs of jobs, of many at once. */
   readonly files: JobFilesReader;
   /** Armed in tests only. */

@@ -9,6 +9,7 @@ import {
   releaseJobsIfDrained,
   takeHandedJobs,
   type Database,
+  type ExpressRoute,
   type JobRow,
 } from "@galaxy-jobs/shared-db";
 import type { ToolBox } from "@galaxy-jobs/tools";
@@ -211,15 +212,19 @@ export class JobHandler implements Service {
     const pause = context.config.jobHandlerMonitorSleep * 1000;
     const free = this.#freeWorkers();
     if (free <= 0 || this.#inHand.size >= mostInHand) return pause;
-    const jobs = await claim(context, context.database, free, {
+    const enough = {
       users: gate.crowdedUsers(context.config.jobs.readyWindowSize),
       tools: gate.crowdedTools(),
       suspects: this.#inHand.hasSuspect,
-    });
+    };
+    const jobs = await claim(context, context.database, free, enough, this.#openRoutes(free));
     const rest = context.cursor.pause(pause, performance.now());
     if (jobs.length === 0) return rest;
     this.events.emit("claimed", { jobs: jobs.map(({ id }) => id) });
-    for (const job of jobs) this.#inHand.take(job, (hand) => this.#path!.follow(hand));
+    for (const job of jobs) {
+      if (job.state === "queued") gate.hold(job.id, job.jobRunnerName!);
+      this.#inHand.take(job, (hand) => this.#path!.follow(hand));
+    }
     return jobs.length < claimLimit(context.config, free) ? rest : 0;
   }
 
@@ -275,6 +280,14 @@ export class JobHandler implements Service {
       hold();
       await this.#path!.followAdopted(hand);
     });
+  }
+
+  /** Every job in hand that holds no worker yet may take one while a claim is under way. */
+  #openRoutes(free: number): ExpressRoute[] {
+    const gate = this.#gate!;
+    const { config, express } = this.#context!;
+    const limit = claimLimit(config, free);
+    return express.routes(gate.freeWorkers(), limit + this.#inHand.size - gate.holding);
   }
 
   /** Jobs it could start if they were here: workers that are free and have no claimed job on the way to them. */

@@ -1,6 +1,7 @@
 import type { Destination } from "@galaxy-jobs/runtime";
 import { jobsToStop, pauseJobIfClaimed, requeueJobIfNotStarted, type JobRow } from "@galaxy-jobs/shared-db";
 import { ToolExpressionError, type Tool } from "@galaxy-jobs/tools";
+import { destinationOf } from "./destinations/destination-of.ts";
 import { atStep } from "./fault-points.ts";
 import type { HandlerContext } from "./handler-context.ts";
 import type { JobInHand } from "./jobs-in-hand.ts";
@@ -29,6 +30,12 @@ export interface JobPathParts {
   readonly leaving: AbortSignal;
 }
 
+/** A job's turn has come: it is queued. */
+interface Turn {
+  readonly admission: Admission & { readonly verdict: "go" };
+  readonly destination: Destination;
+}
+
 /**
  * The order of a job's stages; what a stage does is in `stages/`. Each job in hand is one short pipeline; whichever guarded write
  * finds that the job is no longer this handler's ends it. The statements of many pipelines go together: claims and the gate take
@@ -51,7 +58,7 @@ export class JobPath {
     const context = this.#parts.context;
     const { database, events } = context;
     const { job } = hand;
-    const turn = await this.#awaitTurn(hand);
+    const turn = await (job.state === "queued" ? this.#arrive(hand) : this.#awaitTurn(hand));
     if (turn === undefined) return;
     const { admission, destination } = turn;
     events.emit("queued", {
@@ -69,10 +76,22 @@ export class JobPath {
     await this.#end(hand, admission.tool, started, admission.outputs);
   }
 
+  /** A job that its claim has queued already. @returns undefined when it failed, or the handler stops */
+  async #arrive(hand: JobInHand): Promise<Turn | undefined> {
+    const { context } = this.#parts;
+    const { job } = hand;
+    const tool = context.toolBox().get(job.toolId, job.toolVersion);
+    const destination = destinationOf(context.config.jobs, job);
+    if (tool === undefined || destination === undefined) {
+      if (!(await fail(context, job, { info: toolGoneInfo }))) await this.#letGo(hand);
+      return undefined;
+    }
+    const outputs = await context.untilWritten("admit", job.id, () => context.files.outputs(job.id));
+    return { admission: { verdict: "go", tool, inputs: [], outputs }, destination };
+  }
+
   /** From the claim to `queued`. @returns undefined when the job was paused, failed or let go instead */
-  async #awaitTurn(
-    hand: JobInHand,
-  ): Promise<{ admission: Admission & { verdict: "go" }; destination: Destination } | undefined> {
+  async #awaitTurn(hand: JobInHand): Promise<Turn | undefined> {
     const context = this.#parts.context;
     const { job } = hand;
     const { database, events } = context;
@@ -135,6 +154,8 @@ export class JobPath {
       context.events.emit("sent_on", { job: job.id, runner: destination.runner });
       return "given-back";
     }
+    if (context.mapper.isFixed(tool) && request.wanted === undefined)
+      context.express.learn(tool, destination);
     const answer = await gate.enter(job, destination, reason);
     return answer === "queued" ? { destination } : answer;
   }

@@ -2,6 +2,7 @@ import { addressOf, channels, deregisterIncarnation, notify } from "@galaxy-jobs
 import { ExpressionSandbox } from "@galaxy-jobs/tools";
 import { ClaimCursor } from "./claim-cursor.ts";
 import { DestinationMapper } from "./destinations/map-destination.ts";
+import { ExpressRoutes } from "./express-routes.ts";
 import { atStep } from "./fault-points.ts";
 import type { HandlerContext } from "./handler-context.ts";
 import { registerHandler } from "./incarnation.ts";
@@ -71,6 +72,7 @@ export async function makeContext(
     untilWritten,
     states: new StateWriter({ fault, untilWritten }, database),
     files: new JobFilesReader(database),
+    express: new ExpressRoutes(config.jobs),
   };
 }
 

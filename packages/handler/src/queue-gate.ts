@@ -107,9 +107,14 @@ export class QueueGate implements Service {
     this.#avoided.set(toolId, performance.now() + avoidance);
   }
 
-  /** A run that was found again holds a worker like one that was started here. */
+  /** A job that came past the gate, or a run that was found again, holds a worker like one that was queued here. */
   hold(jobId: number, runner: string): void {
     this.#holders.set(jobId, runner);
+  }
+
+  /** Jobs that hold a worker. */
+  get holding(): number {
+    return this.#holders.size;
   }
 
   leave(jobId: number): void {
@@ -196,6 +201,13 @@ export class QueueGate implements Service {
     return pause;
   }
 
+  /** Of each runner, those that no job holds. */
+  freeWorkers(): Map<string, number> {
+    const free = new Map([...this.#context.runners].map(([name, { slots }]) => [name, slots]));
+    for (const runner of this.#holders.values()) free.set(runner, (free.get(runner) ?? 0) - 1);
+    return free;
+  }
+
   async #queue(): Promise<void> {
     const ready = [...this.#waiting.values()].filter(({ destination }) => destination !== undefined);
     const order = inDispatchOrder(
@@ -207,7 +219,7 @@ export class QueueGate implements Service {
       return { job, destination: destination!, destinationReason };
     });
     if (candidates.length === 0) return;
-    const result = await queue(this.#context, this.#context.database, candidates, this.#freeWorkers());
+    const result = await queue(this.#context, this.#context.database, candidates, this.freeWorkers());
     for (const { job, destination } of candidates) {
       if (result.queued.has(job.id)) {
         this.#holders.set(job.id, destination.runner);
@@ -244,12 +256,6 @@ export class QueueGate implements Service {
       changed.map(({ job, reason }) => ({ id: job.id, fence: job.fence, reason: reason! })),
     );
     for (const waiting of changed) waiting.written = waiting.reason;
-  }
-
-  #freeWorkers(): Map<string, number> {
-    const free = new Map([...this.#context.runners].map(([name, { slots }]) => [name, slots]));
-    for (const runner of this.#holders.values()) free.set(runner, (free.get(runner) ?? 0) - 1);
-    return free;
   }
 
   #answer(id: number, answer: GateAnswer): void {

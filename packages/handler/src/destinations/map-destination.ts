@@ -86,6 +86,13 @@ export class DestinationMapper {
     return { verdict: "fail", info: `${misconfiguredInfo} (${loop})` };
   }
 
+  /** Whether every job of a tool, unless it wants another destination, is sent to the same one without a look at it. */
+  isFixed(tool: MappedTool): boolean {
+    const { jobs } = this.#options.config;
+    const id = findToolMapping(jobs, tool)?.destination ?? jobs.defaultDestination;
+    return Object.hasOwn(jobs.destinations, id) && jobs.destinations[id]!.runner !== "dynamic";
+  }
+
   /** The job has left this handler's hands. */
   forget(jobId: number): void {
     this.#tally.forget(jobId);

@@ -1,5 +1,5 @@
 import type { GalaxyConfig } from "@galaxy-jobs/runtime";
-import type { Database, JobRow } from "@galaxy-jobs/shared-db";
+import type { Database, ExpressRoute, JobRow } from "@galaxy-jobs/shared-db";
 import { claimMethod } from "../assignment/assign-handler.ts";
 import { atStep } from "../fault-points.ts";
 import type { HandlerContext } from "../handler-context.ts";
@@ -13,16 +13,23 @@ export interface EnoughInHand {
 }
 
 /** Jobs that one claim takes at most. */
-export function claimLimit({ jobs: { maxGrab, readyWindowSize } }: GalaxyConfig, freeWorkers: number): number {
+export function claimLimit(
+  { jobs: { maxGrab, readyWindowSize } }: GalaxyConfig,
+  freeWorkers: number,
+): number {
   return Math.min(freeWorkers, maxGrab ?? freeWorkers, readyWindowSize);
 }
 
-/** Takes as many new jobs of this handler's pools as it can start soon. A claim, once sent, is not cancelled by a shutdown. */
+/**
+ * Takes as many new jobs of this handler's pools as it can start soon. A claim, once sent, is not cancelled by a shutdown.
+ * @param express those of them whose jobs are queued at once; there must be a worker for each job of the claim
+ */
 export async function claim(
   context: HandlerContext,
   database: Database,
   freeWorkers: number,
   enough: EnoughInHand,
+  express: readonly ExpressRoute[],
 ): Promise<JobRow[]> {
   const { config, cursor, incarnationId, tags } = context;
   const limit = claimLimit(config, freeWorkers);
@@ -37,6 +44,7 @@ export async function claim(
     exceptUsers: enough.users,
     exceptTools: enough.tools,
     exceptSuspects: enough.suspects,
+    express,
   };
   return atStep(context.fault, "claim", async () => {
     const began = performance.now();

@@ -1,4 +1,4 @@
-import { bigintOid, type Database, type Fragment, type Sql } from "../sql.ts";
+import { bigintOid, type Database, type Fragment, type Json, type Sql } from "../sql.ts";
 import type { JobRow } from "../rows.ts";
 import { virtualTime } from "./virtual-time.ts";
 
@@ -21,8 +21,19 @@ export interface ClaimRequest {
    * looked at from its virtual time on. Resubmitted jobs are looked at whose delay is over since a minute. Undefined: from the first job on.
    */
   readonly from?: ReadonlyMap<string, number>;
+  /** Jobs of these tools that have no inputs are queued at once. */
+  readonly express?: readonly ExpressRoute[];
   /** The queue whose jobs are taken first, by its place in `[serverName, ...tags]`; the others follow in turn. Default 0. */
   readonly firstQueue?: number;
+}
+
+/** Where the jobs of a tool run, when nothing has to be decided or waited for. */
+export interface ExpressRoute {
+  readonly toolId: string;
+  readonly toolVersion: string;
+  readonly runnerName: string;
+  readonly destinationId: string;
+  readonly destinationParams: Readonly<Record<string, Json>>;
 }
 
 export interface ClaimedJob extends JobRow {
@@ -44,6 +55,9 @@ const lately = 60;
  * the moment are passed over, so any number of handlers share a pool without waiting for each other. Nothing is taken while
  * the job lock is on, nor by a drained handler, nor by an incarnation that somebody has ended: the lock on its row makes a take-over wait for this
  * statement, and this statement see a take-over. Of the jobs whose handler died before, one at most is taken.
+ *
+ * New jobs of an express route are claimed and queued in one change of their row: as if the caller had queued them next, with
+ * the same history.
  */
 export function claimJobsSkippingLocked(sql: Sql, request: ClaimRequest): Promise<ClaimedJob[]> {
   return claimJobs(sql, request, sql`for update skip locked`);
@@ -63,6 +77,7 @@ async function claimJobs(sql: Sql, request: ClaimRequest, locking: Fragment): Pr
   const queues = queuesInTurn(request);
   const names = sql.array([...queues]);
   const { claimable, ofUsers } = filters(sql, request, names);
+  const express = expressParts(sql, request.express ?? []);
   const parts = queues.map((queue, index) => {
     const begin =
       from === undefined
@@ -72,13 +87,13 @@ async function claimJobs(sql: Sql, request: ClaimRequest, locking: Fragment): Pr
       .slice(0, index)
       .reduce((all, _, before) => sql`${all} - (select count(*) from ${partName(sql, before)})`, sql``);
     return sql`${partName(sql, index)} as (
-      select id, ticket, handler as queue from job where state = 'new' and handler = ${queue} and ${claimable} ${ofUsers} ${begin}
+      select id, ticket, handler as queue, ${express.route} as route from job where state = 'new' and handler = ${queue} and ${claimable} ${ofUsers} ${begin}
       order by ticket, id
       limit ${limit} - (select count(*) from due) ${left}
       ${locking}
     )`;
   });
-  const taken = queues.map((_, index) => sql`select id, ticket, queue from ${partName(sql, index)}`);
+  const taken = queues.map((_, index) => sql`select id, ticket, queue, route from ${partName(sql, index)}`);
   const rows = await sql<ClaimedJob[]>`
     with me as (
       select id from handler_incarnation
@@ -96,16 +111,18 @@ async function claimJobs(sql: Sql, request: ClaimRequest, locking: Fragment): Pr
     ), ${parts.reduce((all, one) => sql`${all}, ${one}`)}, fresh as (
       ${taken.reduce((all, one) => sql`${all} union all ${one}`)}
     ), taken as (
-      select id, queue from due union all select id, queue from fresh
+      select id, queue, null::integer as route from due union all select id, queue, route from fresh
     ), advanced as (
       ${advance(sql, request, ofUsers)}
     ), changed as (
       update job set handler = ${serverName}, incarnation_id = ${incarnationId}, fence = fence + 1, wait_reason = null,
-        update_time = now()
-      where id = any(array(select id from taken)) and state in ('new', 'resubmitted') and incarnation_id is null
-      returning *
-    )
-    select changed.*, taken.queue from changed join taken on taken.id = changed.id`;
+        update_time = now() ${express.changes}
+      from taken
+      where job.id = any(array(select id from taken)) and job.id = taken.id and state in ('new', 'resubmitted')
+        and incarnation_id is null
+      returning job.*, taken.queue
+    ) ${express.history}
+    select * from changed`;
   return inDispatchOrder([...rows], ({ queue }) => queue);
 }
 
@@ -113,6 +130,35 @@ function queuesInTurn({ serverName, tags, firstQueue = 0 }: ClaimRequest): reado
   const queues = [...new Set([serverName, ...tags])];
   const first = firstQueue % queues.length;
   return [...queues.slice(first), ...queues.slice(0, first)];
+}
+
+/**
+ * What express routes add to the statement: the number of a job's route, or null, where the job is looked at; the changes that
+ * queue it; its history. The inputs are asked for in a form that is never answered by reading all inputs of all jobs.
+ */
+function expressParts(
+  sql: Sql,
+  routes: readonly ExpressRoute[],
+): { readonly route: Fragment; readonly changes: Fragment; readonly history: Fragment } {
+  if (routes.length === 0) return { route: sql`null::integer`, changes: sql``, history: sql`` };
+  const texts = (of: (route: ExpressRoute) => string) => sql`${sql.array(routes.map(of))}::text[]`;
+  const name = sql`tool_id || '/' || tool_version`;
+  return {
+    route: sql`case
+        when handler_deaths = 0 and wanted_destination is null and (select 1 from job_to_input_dataset i where i.job_id = job.id limit 1) is null
+        then array_position(${texts(({ toolId, toolVersion }) => `${toolId}/${toolVersion}`)}, ${name})
+      end`,
+    changes: sql`, state = case when taken.route is null then job.state else 'queued' end,
+        run_fence = case when taken.route is null then job.run_fence else job.fence + 1 end,
+        wait_reason_time = case when taken.route is null then job.wait_reason_time end,
+        job_runner_name = coalesce((${texts(({ runnerName }) => runnerName)})[taken.route], job.job_runner_name),
+        destination_id = coalesce((${texts(({ destinationId }) => destinationId)})[taken.route], job.destination_id),
+        destination_params = coalesce(
+          (${texts(({ destinationParams }) => JSON.stringify(destinationParams))})[taken.route]::jsonb, job.destination_params)`,
+    history: sql`, history as (
+      insert into job_state_history (job_id, state) select id, state from changed where state = 'queued'
+    )`,
+  };
 }
 
 /** Each queue has a part of the statement of its own, so that its jobs are read in the order of the index. */

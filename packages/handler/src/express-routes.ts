@@ -1,0 +1,41 @@
+import type { Destination, JobConfig } from "@galaxy-jobs/runtime";
+import type { ExpressRoute, Json } from "@galaxy-jobs/shared-db";
+import type { Tool } from "@galaxy-jobs/tools";
+import { hasConcurrencyLimits } from "./limits/limit-book.ts";
+
+/** Tools at most that are known to need no decision; each claim names them. */
+const mostTools = 100;
+
+/**
+ * The tools whose jobs need nothing decided between their claim and their queue: one destination by its id, no rule, no limits.
+ * A claim queues their jobs at once, which saves a change of each row. Learned from the jobs that came the long way.
+ */
+export class ExpressRoutes {
+  readonly #open: boolean;
+  readonly #routes = new Map<string, ExpressRoute>();
+
+  constructor(config: JobConfig) {
+    this.#open = !hasConcurrencyLimits(config) && config.limits.totalWalltime === undefined;
+  }
+
+  /** A job of the tool was sent to a destination, and every other one without inputs would be too. */
+  learn({ id, version }: Tool, { id: destinationId, runner, params }: Destination): void {
+    if (!this.#open || this.#routes.has(id)) return;
+    if (this.#routes.size >= mostTools) this.#routes.delete(this.#routes.keys().next().value!);
+    this.#routes.set(id, {
+      toolId: id,
+      toolVersion: version,
+      runnerName: runner,
+      destinationId,
+      destinationParams: params as Record<string, Json>,
+    });
+  }
+
+  /**
+   * The routes that are open: their runner can take a whole claim.
+   * @param freeWorkers of each runner
+   */
+  routes(freeWorkers: ReadonlyMap<string, number>, claim: number): ExpressRoute[] {
+    return [...this.#routes.values()].filter(({ runnerName }) => (freeWorkers.get(runnerName) ?? 0) >= claim);
+  }
+}
