@@ -5,6 +5,7 @@ export interface PreparedRun {
   readonly jobId: number;
   /** The fence in the name of the run directory. */
   readonly runFence: number;
+  /** Empty for a runner that needs none. */
   readonly directory: string;
   readonly destination: Destination;
   /** For the name of its cluster job. */

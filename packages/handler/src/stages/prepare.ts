@@ -34,9 +34,10 @@ export async function prepare(
   inputs: readonly JobInput[],
   destination: Destination,
 ): Promise<Preparation> {
+  const attempt = { jobId: job.id, runFence: job.fence, destination, toolId: job.toolId };
+  if (!hasDirectory(context, attempt)) return { run: { ...attempt, directory: "" }, commandLine: "" };
   const directory = jobDirectory(context.config.jobWorkingDirectory, job.id, job.fence);
-  const run = { jobId: job.id, runFence: job.fence, directory, destination, toolId: job.toolId };
-  if (!hasDirectory(context, run)) return { run, commandLine: "" };
+  const run = { ...attempt, directory };
   const files = jobFiles(directory, job.id);
   const at = (step: FaultStep, work: () => Promise<unknown>) => atStep(context.fault, step, work, job.toolId);
   await mkdir(dirname(directory), { recursive: true });

@@ -13,6 +13,9 @@ export function runnerOf(context: HandlerContext, name: string): Runner {
 }
 
 /** Whether a run has a run directory with its files. */
-export function hasDirectory(context: HandlerContext, { destination }: PreparedRun): boolean {
+export function hasDirectory(
+  context: HandlerContext,
+  { destination }: Pick<PreparedRun, "destination">,
+): boolean {
   return context.runners.get(destination.runner)?.needsDirectory !== false;
 }

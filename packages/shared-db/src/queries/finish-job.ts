@@ -99,14 +99,19 @@ async function writeEndsFrom(
     bigintOid,
   );
   const startOf = ({ start }: FinishedJob) => (withStart ? start : undefined);
-  const texts = (of: (job: FinishedJob) => string | null) => sql.array(jobs.map(of));
+  // Most columns are empty for all jobs: of those nothing is sent, and unnest makes them null.
+  const texts = (of: (job: FinishedJob) => string | null) => {
+    const values = jobs.map((job) => of(job) || null);
+    return values.every((value) => value === null) ? null : sql.array(values);
+  };
   const rows = await sql<{ id: number }[]>`
     with changed as (
       update job set state = ${state}, info = coalesce(mine.info, job.info), exit_code = mine.exit_code::integer,
-        job_messages = mine.messages::jsonb, tool_stdout = mine.tool_stdout, tool_stderr = mine.tool_stderr,
-        job_stdout = mine.job_stdout, job_stderr = mine.job_stderr, traceback = mine.traceback,
+        job_messages = mine.messages::jsonb, tool_stdout = coalesce(mine.tool_stdout, ''),
+        tool_stderr = coalesce(mine.tool_stderr, ''), job_stdout = coalesce(mine.job_stdout, ''),
+        job_stderr = coalesce(mine.job_stderr, ''), traceback = mine.traceback,
         job_runner_external_id = coalesce(mine.external_id, job.job_runner_external_id),
-        command_line = coalesce(mine.command_line, job.command_line),
+        command_line = case when mine.seconds_ago is null then job.command_line else coalesce(mine.command_line, '') end,
         start_time = coalesce(now() - make_interval(secs => mine.seconds_ago::float8), job.start_time),
         end_time = now(), update_time = now()
       from unnest(${ids}::bigint[], ${fences}::bigint[],
