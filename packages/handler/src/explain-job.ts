@@ -73,7 +73,10 @@ export async function explainJob(
     case "running":
       return explainHeld(database, job, {
         code: "running",
-        reason: `the job runs on destination ${job.destinationId}${decided(job)}, watched by handler ${job.handler}`,
+        reason: withInfo(
+          `the job runs on destination ${job.destinationId}${decided(job)}, watched by handler ${job.handler}`,
+          job.waitReason,
+        ),
       });
     case "deleting":
     case "stopping":

@@ -1,4 +1,4 @@
-import { explainWaitIfQueued, type Database, type JobOwnership } from "@galaxy-jobs/shared-db";
+import { explainWaitIfSubmitted, type Database, type JobOwnership } from "@galaxy-jobs/shared-db";
 import type { HandlerContext } from "./handler-context.ts";
 
 type Wait = JobOwnership & { readonly externalId: string; readonly reason: string };
@@ -18,8 +18,9 @@ export function reasonsOf(context: HandlerContext, database: Database): QueueRea
 class QueueReasons {
   readonly #context: HandlerContext;
   readonly #database: Database;
-  /** Undefined: it has begun meanwhile. */
-  #news = new Map<number, Wait | undefined>();
+  #news = new Map<number, Wait>();
+  /** One statement after the other, so that the last news stands. */
+  #written = Promise.resolve();
 
   constructor(context: HandlerContext, database: Database) {
     this.#context = context;
@@ -27,19 +28,16 @@ class QueueReasons {
   }
 
   note(wait: Wait): void {
-    if (this.#news.size === 0) setTimeout(() => void this.#write(), gathering);
+    if (this.#news.size === 0)
+      setTimeout(() => (this.#written = this.#written.then(() => this.#write())), gathering);
     this.#news.set(wait.id, wait);
   }
 
-  forget(id: number): void {
-    if (this.#news.has(id)) this.#news.set(id, undefined);
-  }
-
   async #write(): Promise<void> {
-    const news = [...this.#news.values()].filter((wait) => wait !== undefined);
+    const news = [...this.#news.values()];
     this.#news = new Map();
     try {
-      await explainWaitIfQueued(this.#database, news);
+      await explainWaitIfSubmitted(this.#database, news);
     } catch (error) {
       // Only an explanation: the next change brings another.
       this.#context.events.emit("trouble", { at: "wait-reason", error });

@@ -1,13 +1,20 @@
 import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { chown, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { chown, mkdir, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { traversableFolder } from "../support/servers.ts";
 import { until } from "../support/until.ts";
+import {
+  accountingLines,
+  startAccounting,
+  startDatabase,
+  userCalled,
+  type Launch,
+} from "./slurm-accounting-daemons.ts";
 
 const execute = promisify(execFile);
 const needed = ["/usr/sbin/slurmctld", "/usr/sbin/slurmd", "/usr/sbin/munged", "/usr/bin/sbatch"];
@@ -19,6 +26,8 @@ export function missingForSlurm(): string | undefined {
   return process.getuid?.() === 0 ? undefined : "not root";
 }
 
+export type SlurmDaemon = "slurmctld" | "n0" | "n1" | "slurmdbd";
+
 /** A Slurm of the test's own: its daemons are children of this process, everything it writes is in one folder. */
 export interface SlurmTestCluster {
   readonly folder: string;
@@ -27,8 +36,8 @@ export interface SlurmTestCluster {
   /** Runs one of Slurm's commands. @returns its stdout */
   run(program: string, ...args: readonly string[]): Promise<string>;
   /** kill -9 */
-  kill(daemon: "slurmctld" | "n0" | "n1"): Promise<void>;
-  start(daemon: "slurmctld" | "n0" | "n1"): Promise<void>;
+  kill(daemon: SlurmDaemon): Promise<void>;
+  start(daemon: SlurmDaemon): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -36,26 +45,33 @@ export interface SlurmTestOptions {
   /** Seconds that the controller remembers an ended job. */
   readonly minJobAge?: number;
   readonly lines?: readonly string[];
+  /** With slurmdbd and its database. */
+  readonly accounting?: boolean;
 }
 
 /** Two nodes of four processors and 4,000 MB; jobs have 200 MB a processor, KillWait is 2 s. */
 export async function startSlurm({
   minJobAge = 60,
   lines = [],
+  accounting = false,
 }: SlurmTestOptions = {}): Promise<SlurmTestCluster> {
   const folder = await traversableFolder("galaxy-slurm-");
   for (const name of ["state", "spool/n0", "spool/n1", "log", "run"])
     await mkdir(join(folder, name), { recursive: true });
-  const munge = await mungeUser();
+  const munge = await userCalled("munge");
   await writeFile(join(folder, "munge.key"), randomBytes(1024), { mode: 0o400 });
   for (const name of ["munge.key", "run"]) await chown(join(folder, name), munge.uid, munge.gid);
   const conf = join(folder, "slurm.conf");
   const ports = [await freePort(), await freePort(), await freePort()];
-  await writeFile(conf, slurmConf(folder, ports, minJobAge, lines));
+  const accountingPort = await freePort();
+  const storage = accounting
+    ? accountingLines(folder, accountingPort)
+    : ["AccountingStorageType=accounting_storage/none"];
+  await writeFile(conf, slurmConf(folder, ports, minJobAge, [...storage, ...lines]));
   const daemons = new Map<string, ChildProcess>();
   const env = { ...process.env, SLURM_CONF: conf };
-  const launch = (name: string, program: string, args: readonly string[], ids: object = {}) => {
-    const child = spawn(program, args, { env, stdio: "ignore", ...ids });
+  const launch: Launch = (name, program, args, options = {}) => {
+    const child = spawn(program, args, { env, ...options, stdio: "ignore" });
     daemons.set(name, child);
     return child;
   };
@@ -95,6 +111,8 @@ export async function startSlurm({
     if (name === "slurmctld") {
       launch(name, "/usr/sbin/slurmctld", ["-D", "-f", conf]);
       await answers();
+    } else if (name === "slurmdbd") {
+      await startAccounting(folder, accountingPort, launch);
     } else {
       launch(name, "/usr/sbin/slurmd", ["-D", "-N", name, "-f", conf]);
       await nodeIsUp(name);
@@ -104,12 +122,15 @@ export async function startSlurm({
     if (daemons.has("slurmctld"))
       await run("scancel", "--me", "--signal=KILL", "--full").catch(() => undefined);
     if (daemons.has("slurmctld")) await run("scancel", "--me").catch(() => undefined);
-    for (const name of ["n0", "n1", "slurmctld", "munged"]) await end(name, "SIGTERM");
+    for (const name of ["n0", "n1", "slurmctld", "slurmdbd", "mariadbd", "munged"])
+      await end(name, "SIGTERM");
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   };
   try {
     launch("munged", "/usr/sbin/munged", mungeArguments(folder), munge);
     await until(() => existsSync(join(folder, "run", "munge.socket")), { what: "munged", deadline: 60_000 });
+    if (accounting) await startDatabase(folder, launch);
+    if (accounting) await start("slurmdbd");
     await start("slurmctld");
     await start("n0");
     await start("n1");
@@ -118,12 +139,6 @@ export async function startSlurm({
     throw error;
   }
   return { folder, conf, run, kill: (name) => end(name, "SIGKILL"), start, stop };
-}
-
-async function mungeUser(): Promise<{ uid: number; gid: number }> {
-  const users = await readFile("/etc/passwd", "utf8");
-  const [, uid, gid] = /^munge:[^:]*:(\d+):(\d+):/m.exec(users)!;
-  return { uid: Number(uid), gid: Number(gid) };
 }
 
 function mungeArguments(folder: string): string[] {
@@ -163,10 +178,10 @@ function slurmConf(
     "SlurmUser=root",
     "SlurmdUser=root",
     "AuthType=auth/munge",
-    `AuthInfo=socket=${folder}/run/munge.socket`,
+    // A job that is put back into the queue may start again when the credential of its last start is over.
+    `AuthInfo=socket=${folder}/run/munge.socket,cred_expire=10`,
     "CredType=cred/munge",
     "CommunicationParameters=NoCtldInAddrAny,NoInAddrAny",
-    "AccountingStorageType=accounting_storage/none",
     `StateSaveLocation=${folder}/state`,
     `SlurmdSpoolDir=${folder}/spool/%n`,
     `SlurmctldPidFile=${folder}/run/slurmctld.pid`,

@@ -25,7 +25,6 @@ describe("the end of a job of Slurm", () => {
     ["DEADLINE", "walltime_reached", /before its deadline/],
     ["OUT_OF_MEMORY", "memory_limit_reached", /used more memory than it was allocated\.$/],
     ["CANCELLED", "unknown_error", /^This job failed because it was cancelled by an administrator\.$/],
-    ["CANCELLED by 1000", "unknown_error", /cancelled by an administrator \(user 1000 of the cluster\)\.$/],
     ["NODE_FAIL", "unknown_error", /node failed \(n3\) \(Slurm: NODE_FAIL\)/],
     ["BOOT_FAIL", "unknown_error", /could not be started \(n3\) \(Slurm: BOOT_FAIL\)/],
     ["PREEMPTED", "unknown_error", /preempted .*\(Slurm: PREEMPTED\)/],

@@ -13,8 +13,9 @@ export interface RunUnderWay {
 }
 
 /**
- * Follows a run that waits in a cluster's queue: writes why it waits, and `running` once it has begun. A job that was deleted or
- * taken over meanwhile is not written to; its end tells.
+ * Follows a run that waits in a cluster's queue: writes why it waits, and `running` once it has begun. Some clusters put a run
+ * that has begun back into their queue; then it waits again. A job that was deleted or taken over meanwhile is not written to;
+ * its end tells.
  * @param commandLine undefined: as the row has it
  */
 export function awaitBegin(
@@ -24,7 +25,11 @@ export function awaitBegin(
   started: StartedRun,
   commandLine = job.commandLine ?? "",
 ): RunUnderWay {
-  if (started.queue === undefined || job.state === "running") return { ended: started.ended };
+  if (started.queue === undefined) return { ended: started.ended };
+  const { id, fence } = job;
+  const reasons = reasonsOf(context, database);
+  started.queue.follow(({ externalId, reason }) => reasons.note({ id, fence, externalId, reason }));
+  if (job.state === "running") return { ended: started.ended };
   const ended = follow(context, database, job, started, started.queue, commandLine);
   // Whoever awaits it sees its error; until then it must not end the process.
   ended.catch(() => undefined);
@@ -40,10 +45,7 @@ async function follow(
   commandLine: string,
 ): Promise<RunEnd> {
   const { id, fence } = job;
-  const reasons = reasonsOf(context, database);
-  queue.follow(({ externalId, reason }) => reasons.note({ id, fence, externalId, reason }));
   const begun = await Promise.race([queue.begun, ended.then(() => undefined)]);
-  reasons.forget(id);
   if (begun === undefined) return ended;
   const mine = await context.states.running({ id, fence, externalId: begun, commandLine });
   if (mine) context.events.emit("started", { job: id, fence, externalId: begun });

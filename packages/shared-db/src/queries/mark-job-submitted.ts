@@ -19,8 +19,11 @@ export async function markJobSubmittedIfQueued(sql: Sql, job: SubmittedJob): Pro
   return rows.length === 1;
 }
 
-/** Says why queued jobs have not begun, and where they wait. Only changes are written. */
-export async function explainWaitIfQueued(
+/**
+ * Says why jobs that were given to a cluster do not run there, and where they wait; an empty reason: they do. A running job may
+ * be back in the cluster's queue. Only changes are written.
+ */
+export async function explainWaitIfSubmitted(
   sql: Sql,
   jobs: readonly (JobOwnership & { readonly externalId: string; readonly reason: string })[],
 ): Promise<void> {
@@ -28,12 +31,13 @@ export async function explainWaitIfQueued(
   const ids = jobs.map(({ id }) => id);
   const fences = jobs.map(({ fence }) => fence);
   await sql`
-    update job set wait_reason = left(mine.reason, 1000), wait_reason_time = now(),
+    update job set wait_reason = nullif(left(mine.reason, 1000), ''),
+      wait_reason_time = case when mine.reason = '' then null else now() end,
       job_runner_external_id = coalesce(nullif(mine.external_id, ''), job_runner_external_id)
     from unnest(${sql.array(ids, bigintOid)}::bigint[], ${sql.array(fences, bigintOid)}::bigint[],
       ${sql.array(jobs.map(({ externalId }) => externalId))}::text[], ${sql.array(jobs.map(({ reason }) => reason))}::text[])
       as mine (id, fence, external_id, reason)
-    where job.id = mine.id and job.fence = mine.fence and job.state = 'queued'
-      and (job.wait_reason is distinct from left(mine.reason, 1000)
+    where job.id = mine.id and job.fence = mine.fence and job.state in ('queued', 'running')
+      and (job.wait_reason is distinct from nullif(left(mine.reason, 1000), '')
         or coalesce(nullif(mine.external_id, ''), job.job_runner_external_id) is distinct from job.job_runner_external_id)`;
 }

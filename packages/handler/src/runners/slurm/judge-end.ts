@@ -1,5 +1,5 @@
 import type { PreparedRun, RunEnd, RunnerState } from "../runner.ts";
-import { cleanStderr, lastWords, recordedEnd, writtenExitCode } from "./run-record.ts";
+import { cleanStderr, lastWords, recordedEnd, scriptEnd, writtenExitCode } from "./run-record.ts";
 import type { SlurmJob } from "./slurm-commands.ts";
 import { baseState } from "./slurm-states.ts";
 
@@ -62,8 +62,10 @@ export async function judgeEnd(run: PreparedRun, job: SlurmJob): Promise<RunEnd 
 /** A run whose end Slurm can no longer tell of, by its own record. */
 export async function judgeForgotten(run: PreparedRun): Promise<RunEnd | undefined> {
   const end = await recorded(run);
-  if (end !== undefined || !memoryExceeded.test(await lastWords(run))) return end;
-  return failed(run, "memory_limit_reached", overMemory);
+  if (end?.exitCode === 0) return end;
+  if (memoryExceeded.test(await lastWords(run))) return failed(run, "memory_limit_reached", overMemory);
+  if ((await scriptEnd(run))?.terminated !== true) return end;
+  return failed(run, "unknown_error", "Slurm ended the job, and no longer knows why.");
 }
 
 /** Slurm says that it ended well, or has forgotten it, and there is no record after a time of grace. */
@@ -92,9 +94,14 @@ async function judgeCancelled(run: PreparedRun, job: SlurmJob): Promise<RunEnd> 
   const words = await lastWords(run);
   if (memoryExceeded.test(words)) return failed(run, "memory_limit_reached", overMemory);
   if (memoryAtSomePoint.test(words)) return failed(run, "memory_limit_reached", perhapsOverMemory);
-  const by = /^CANCELLED by (\d+)/.exec(job.state)?.[1];
-  const who = by === undefined ? "" : ` (user ${by} of the cluster)`;
-  return failed(run, "unknown_error", `${cancelled.slice(0, -1)}${who}.`);
+  return failed(run, "unknown_error", cancelledWords(job));
+}
+
+function cancelledWords({ cancelledBy: by }: SlurmJob): string {
+  if (by === undefined) return cancelled;
+  if (by.isOwner)
+    return `This job failed because it was cancelled in Slurm by the user that Galaxy's jobs run as (${by.name}).`;
+  return `${cancelled.slice(0, -1)} (${by.name}).`;
 }
 
 async function failed(run: PreparedRun, state: RunnerState, failure: string): Promise<RunEnd> {

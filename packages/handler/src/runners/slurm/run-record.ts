@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { link, open, readFile, rename, stat, unlink, writeFile } from "node:fs/promises";
+import { link, open, readFile, rename, rm, stat, unlink, writeFile } from "node:fs/promises";
 import { constants } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -10,8 +10,6 @@ const execute = promisify(execFile);
 
 /** What stands in `submission` when a run was closed before anybody submitted it. */
 const closed = "closed";
-/** Slurm starts a job again at most so often before this looks no further. */
-const mostRestarts = 20;
 /** Of the streams that Slurm may have written to, bytes. */
 const tailSize = 2048;
 /** A job's stderr is only cleaned up to this size, bytes (galaxy.md 4.18). */
@@ -22,8 +20,10 @@ export interface ScriptEnd {
   readonly jobId: string;
   readonly kind: "exited" | "signalled";
   readonly status: number;
-  /** When it was written, ms since 1970 by the file system's clock. */
-  readonly at: number;
+  /** How often Slurm had started the job again by then. */
+  readonly restart: number;
+  /** Slurm was ending the job. */
+  readonly terminated: boolean;
 }
 
 /**
@@ -72,25 +72,32 @@ export async function wasCancelled(run: PreparedRun): Promise<boolean> {
 
 /** The Slurm job that made the run begin; undefined when none did, or its begin was cancelled. */
 export async function begunBy(run: PreparedRun): Promise<string | undefined> {
-  let found: string | undefined;
-  for (let restart = 0; restart <= mostRestarts; restart += 1) {
-    const written = await read(run, `begun.${restart}`);
-    if (written === undefined) return found;
-    found = /^(\d+) /.exec(written)?.[1] ?? found;
-  }
-  return found;
+  return /^(\d+) /.exec((await read(run, "begun.0")) ?? "")?.[1];
 }
 
 export async function scriptEnd(run: PreparedRun): Promise<ScriptEnd | undefined> {
-  const match = /^(\d+) (exited|signalled) (\d+)\n/.exec((await read(run, "ended")) ?? "");
+  const match = /^(\d+) (exited|signalled) (\d+)(?: (\d+)( terminated)?)?\n/.exec(
+    (await read(run, "ended")) ?? "",
+  );
   if (match === null) return undefined;
-  const written = await stat(path(run, "ended")).catch(() => undefined);
   return {
     jobId: match[1]!,
     kind: match[2] as ScriptEnd["kind"],
     status: Number(match[3]),
-    at: written?.mtimeMs ?? 0,
+    restart: Number(match[4] ?? 0),
+    terminated: match[5] !== undefined,
   };
+}
+
+/**
+ * Slurm has put the run back into its queue: what it left is not its end. A run that ended well keeps its record, since the
+ * batch script does not run it again.
+ */
+export async function setAsideEnd(run: PreparedRun): Promise<void> {
+  const end = await scriptEnd(run);
+  if (end === undefined || (end.kind === "exited" && end.status === 0 && !end.terminated)) return;
+  await rename(path(run, "ended"), path(run, `ended.${end.restart}`));
+  await rm(jobFiles(run.directory, run.jobId).exitCode, { force: true });
 }
 
 /** The tool's own status, where the script came as far as to write it (galaxy.md 4.8). */

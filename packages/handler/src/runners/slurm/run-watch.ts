@@ -1,6 +1,14 @@
 import type { PreparedRun, RunEnd, RunQueue, StartedRun } from "../runner.ts";
 import { judgeEnd, judgeForgotten, notReturnedEnd } from "./judge-end.ts";
-import { begunBy, isAlive, noteJobId, recordedEnd, scriptEnd, wasCancelled } from "./run-record.ts";
+import {
+  begunBy,
+  isAlive,
+  noteJobId,
+  recordedEnd,
+  scriptEnd,
+  setAsideEnd,
+  wasCancelled,
+} from "./run-record.ts";
 import type { SlurmJob } from "./slurm-commands.ts";
 import { baseState, pendingReason, phaseOf } from "./slurm-states.ts";
 
@@ -48,6 +56,8 @@ export class RunWatch {
   #told = "";
   #listener: Parameters<RunQueue["follow"]>[0] | undefined;
   #hasBegun = false;
+  /** Whether what its last start left, before Slurm put it back into the queue, has been set aside. */
+  #isSetAside = false;
   #isOver = false;
   #isGone = false;
   readonly #since = new Map<"record" | "ghost" | "forgotten" | "survivor", number>();
@@ -104,9 +114,7 @@ export class RunWatch {
 
   /** Why it does not run yet, in words for the user. */
   waits(reason: string): void {
-    if (this.#hasBegun) return;
-    this.#reason = reason;
-    this.#tell();
+    if (!this.#hasBegun) this.#say(reason);
   }
 
   /** Looks at what the controller says of its job. */
@@ -114,20 +122,32 @@ export class RunWatch {
     this.#since.delete("forgotten");
     switch (phaseOf(job.state)) {
       case "waiting":
-        this.waits(pendingReason(job.reason));
+        await this.#seeWaiting(job);
         return "goes-on";
       case "running":
+        this.#isSetAside = false;
         this.#begin();
+        this.#say("");
         return "goes-on";
       case "ended":
         return this.#seeEnd(job);
     }
   }
 
-  /** A run that Slurm shows as running although its script has long ended: a controller that lost its latest state does that. */
-  async seeGhost(): Promise<Look> {
-    if ((await scriptEnd(this.run)) === undefined || !this.#isOverdue("ghost")) return "goes-on";
-    return this.#end((await judgeForgotten(this.run))!);
+  /**
+   * A run that Slurm shows as running although its script has long ended: a controller that lost its latest state does that.
+   * @param restarts how often Slurm has started its job again; undefined: no answer
+   */
+  async seeGhost({ state }: SlurmJob, restarts: () => Promise<number | undefined>): Promise<Look> {
+    const end = await scriptEnd(this.run);
+    // Slurm will say why it ended the job when it has cleaned up after it.
+    if (end?.terminated === true && baseState(state) === "COMPLETING") return "goes-on";
+    if (end === undefined) this.#since.delete("ghost");
+    if (end === undefined || !this.#isOverdue("ghost")) return "goes-on";
+    this.#since.delete("ghost");
+    // Else its next start has not come as far as its batch script.
+    const isLast = end.restart >= ((await restarts()) ?? Number.POSITIVE_INFINITY);
+    return isLast ? this.#end((await judgeForgotten(this.run))!) : "goes-on";
   }
 
   /**
@@ -135,6 +155,8 @@ export class RunWatch {
    * @param certain nor does the accounting, where there is one; false: that did not answer
    */
   async seeNothing(certain: boolean): Promise<Look> {
+    // Only Slurm can say why it ended the job itself.
+    if (!certain && (await scriptEnd(this.run))?.terminated === true) return "goes-on";
     const end = await judgeForgotten(this.run);
     if (end !== undefined) {
       this.#begin();
@@ -169,6 +191,19 @@ export class RunWatch {
   /** Its begin was cancelled before Slurm had it. */
   cancel(): void {
     this.#end(cancelledEnd);
+  }
+
+  /** Before its first start, or, where the destination lets Slurm do so, after one that a node or a preemption cut short. */
+  async #seeWaiting(job: SlurmJob): Promise<void> {
+    this.#since.clear();
+    const mayHaveBegun = this.#hasBegun || this.submissions === 0;
+    if (!this.#isSetAside && mayHaveBegun && (await begunBy(this.run)) === this.jobId) {
+      this.#begin();
+      await setAsideEnd(this.run);
+    }
+    this.#isSetAside = true;
+    const reason = pendingReason(job.reason);
+    this.#say(this.#hasBegun ? `Slurm has put the job back into its queue; ${reason}` : reason);
   }
 
   async #seeEnd(job: SlurmJob): Promise<Look> {
@@ -219,11 +254,17 @@ export class RunWatch {
     return now - since >= this.#patience[what];
   }
 
-  /** Only changes are told. */
+  #say(reason: string): void {
+    this.#reason = reason;
+    this.#tell();
+  }
+
+  /** Only changes are told; before its begin no reason is no news. */
   #tell(): void {
     const news = { externalId: this.jobId ?? "", reason: this.#reason };
     const text = JSON.stringify(news);
-    if (this.#listener === undefined || text === this.#told || this.#reason === "") return;
+    if (this.#listener === undefined || text === this.#told) return;
+    if (this.#reason === "" && !this.#hasBegun) return;
     this.#told = text;
     this.#listener(news);
   }

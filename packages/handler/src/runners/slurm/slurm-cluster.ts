@@ -171,17 +171,32 @@ export class SlurmCluster {
     });
     for (const watch of watches) {
       const job = known(watch);
-      if (job !== undefined && phaseOf(job.state) !== "ended") await watch.see(job);
+      if (job !== undefined && phaseOf(job.state) !== "ended") await this.#watchOver(() => watch.see(job));
     }
     // The accounting says of a cancelled job by whom, and of one that the controller has forgotten everything.
     const unclear = ended.filter((watch) => (known(watch)?.state ?? "CANCELLED") === "CANCELLED");
     const accounts = await this.#account(unclear.map(({ jobId }) => jobId!));
-    await inTurns(ended, endsAtOnce, (watch) => this.#seeEnd(watch, known(watch), accounts));
+    await inTurns(ended, endsAtOnce, (watch) =>
+      this.#watchOver(() => this.#seeEnd(watch, known(watch), accounts)),
+    );
     const running = watches.filter(({ hasBegun, isOver }) => hasBegun && !isOver);
     this.#turn = this.#turn >= running.length ? 0 : this.#turn;
     const due = running.slice(this.#turn, this.#turn + recordsInOneTick);
     this.#turn += due.length;
-    for (const watch of due) if (known(watch) !== undefined) await watch.seeGhost();
+    for (const watch of due) {
+      const job = known(watch);
+      if (job === undefined || phaseOf(job.state) !== "running") continue;
+      await this.#watchOver(() => watch.seeGhost(job, () => this.commands.restarts(job.id)));
+    }
+  }
+
+  /** A file system that does not answer is no verdict on a job; the next tick looks again. */
+  async #watchOver(look: () => Promise<unknown>): Promise<void> {
+    try {
+      await look();
+    } catch (error) {
+      this.#options.onTrouble(error);
+    }
   }
 
   /** @returns `silent` when the accounting does not answer */
@@ -201,15 +216,10 @@ export class SlurmCluster {
     job: SlurmJob | undefined,
     accounts: ReadonlyMap<string, SlurmJob> | "silent",
   ): Promise<void> {
-    try {
-      const account = accounts === "silent" ? undefined : accounts.get(watch.jobId!);
-      const last = account !== undefined && phaseOf(account.state) === "ended" ? account : job;
-      const look = last === undefined ? await watch.seeNothing(accounts !== "silent") : await watch.see(last);
-      if (look === "submit") this.#submitAgain(watch);
-    } catch (error) {
-      // A file system that does not answer is no verdict on the job; the next tick looks again.
-      this.#options.onTrouble(error);
-    }
+    const account = accounts === "silent" ? undefined : accounts.get(watch.jobId!);
+    const last = account !== undefined && phaseOf(account.state) === "ended" ? account : job;
+    const look = last === undefined ? await watch.seeNothing(accounts !== "silent") : await watch.see(last);
+    if (look === "submit") this.#submitAgain(watch);
   }
 
   #submitAgain(watch: RunWatch): void {

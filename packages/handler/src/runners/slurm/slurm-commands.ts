@@ -10,10 +10,22 @@ export interface SlurmJob {
   /** The nodes it runs or ran on. */
   readonly nodes: string;
   readonly comment: string;
+  /** Of a job that somebody cancelled, where the accounting knows it: who did. */
+  readonly cancelledBy?: Canceller;
+}
+
+export interface Canceller {
+  readonly uid: string;
+  /** Of the machine that Slurm's commands run on; the uid where that has none. */
+  readonly name: string;
+  /** Whether the job is this user's own. */
+  readonly isOwner: boolean;
 }
 
 export type Submission =
   | { readonly outcome: "submitted"; readonly jobId: string }
+  /** For now, in Slurm's own words: a limit on how many jobs there may be. */
+  | { readonly outcome: "full"; readonly reason: string }
   /** For good, in Slurm's own words. */
   | { readonly outcome: "refused"; readonly reason: string }
   /** Slurm did not answer; `maybe`: it may have the job all the same. */
@@ -31,11 +43,14 @@ const idsInOneCommand = 500;
 
 const fieldsOfQueue = "%i|%T|%R|%r";
 const fieldsOfSearch = "%i|%T|%R|%r|%k";
-const fieldsOfAccounting = "JobIDRaw,State,NodeList,Comment";
+const fieldsOfAccounting = "JobIDRaw,State,NodeList,UID,Comment";
 
 /** What sbatch says when another try may help: no controller, a slow one, one that is full, no munge. */
 const passing =
   /unable to contact slurm controller|socket timed out|timed out|connection (refused|reset|failure)|zero bytes were transmitted|temporarily unable|resource temporarily unavailable|try again|backend in standby|unexpected message|communication|munge|authentication credential|protocol authentication|unable to (connect|establish)|transport endpoint|database is down|slurmdbd|cannot allocate memory|configuration source|fetch_config/i;
+
+/** A limit that ends of jobs lift: QOSMaxSubmitJobPerUserLimit, AssocGrpSubmitJobsLimit, … */
+const full = /\b((QOS|Assoc)\w*SubmitJob\w*|MaxSubmitJobsPer\w+)/;
 
 /** Nothing has reached the controller then. */
 const neverReached =
@@ -48,6 +63,7 @@ export class SlurmCommands {
   /** Found out by asking; undefined before. */
   #accounting: boolean | undefined;
   /** The last answer; of many jobs most often the next one is the same. */
+  readonly #userNames = new Map<string, string>();
   #seen: { readonly text: string; readonly jobs: ReadonlyMap<string, SlurmJob> } | undefined;
 
   constructor(shell: CommandShell, cluster: string | undefined) {
@@ -69,6 +85,7 @@ export class SlurmCommands {
     const reason = wordsOf(result, "sbatch") || "sbatch gave no job id";
     if (result.code === null)
       return { outcome: "unanswered", reason: `${reason} (no answer in time)`, maybe: true };
+    if (full.test(reason)) return { outcome: "full", reason };
     if (!passing.test(reason)) return { outcome: "refused", reason };
     return { outcome: "unanswered", reason, maybe: !neverReached.test(reason) };
   }
@@ -136,13 +153,34 @@ export class SlurmCommands {
     }
     if (result.code !== 0) throw new SlurmUnansweredError(words || "sacct failed");
     this.#accounting = true;
-    return jobsIn(result.stdout, ([id, state, nodes, ...comment]) => ({
-      id: id!,
-      state: state!,
-      reason: "None",
-      nodes: nodes === "None assigned" ? "" : nodes!,
-      comment: comment.join("|"),
-    }));
+    const jobs = jobsIn(result.stdout, accountedJob);
+    for (const job of jobs.values()) {
+      if (job.cancelledBy === undefined) continue;
+      const name = await this.#userName(job.cancelledBy.uid);
+      jobs.set(job.id, { ...job, cancelledBy: { ...job.cancelledBy, name } });
+    }
+    return jobs;
+  }
+
+  async #userName(uid: string): Promise<string> {
+    const known = this.#userNames.get(uid);
+    if (known !== undefined) return known;
+    const { code, stdout } = await this.#answer(["id", "-un", uid]);
+    const name = code === 0 ? stdout.trim() : uid;
+    this.#userNames.set(uid, name);
+    return name;
+  }
+
+  /**
+   * How often Slurm has started a job again.
+   * @returns undefined when it does not say
+   */
+  async restarts(id: string): Promise<number | undefined> {
+    const result = await this.#run(["scontrol", ...this.#cluster, "--oneliner", "show", "job", id]).catch(
+      () => undefined,
+    );
+    const found = /\bRestarts=(\d+)/.exec(result?.stdout ?? "");
+    return found === null ? undefined : Number(found[1]);
   }
 
   async #askQueue(fields: string): Promise<string> {
@@ -180,6 +218,19 @@ function jobsIn(text: string, read: (fields: string[]) => SlurmJob): Map<string,
     jobs.set(job.id, job);
   }
   return jobs;
+}
+
+/** A line of sacct; whom a uid belongs to is asked for later. */
+function accountedJob([id, written, nodes, owner, ...comment]: string[]): SlurmJob {
+  const [, state = written!, uid] = /^(\S+)(?: by (\d+))?/.exec(written!) ?? [];
+  return {
+    id: id!,
+    state,
+    reason: "None",
+    nodes: nodes === "None assigned" ? "" : nodes!,
+    comment: comment.join("|"),
+    ...(uid === undefined ? {} : { cancelledBy: { uid, name: uid, isOwner: uid === owner } }),
+  };
 }
 
 /** A line of squeue. A reason has no bar; a comment may. */

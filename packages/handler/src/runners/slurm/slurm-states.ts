@@ -6,6 +6,8 @@ const waiting = new Set([
   "REQUEUE_HOLD",
   "REQUEUE_FED",
   "RESV_DEL_HOLD",
+  "SPECIAL_EXIT",
+  "EXPEDITING",
 ]);
 const running = new Set([
   "RUNNING",
@@ -19,7 +21,7 @@ const running = new Set([
 
 export type SlurmPhase = "waiting" | "running" | "ended";
 
-/** @param state in Slurm's words; of sacct also `CANCELLED by 1000` */
+/** @param state in Slurm's words */
 export function phaseOf(state: string): SlurmPhase {
   if (waiting.has(state)) return "waiting";
   return running.has(state) ? "running" : "ended";

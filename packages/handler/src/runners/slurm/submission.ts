@@ -46,7 +46,13 @@ export function sbatchArguments(run: PreparedRun, { options }: SlurmSettings): s
     run.directory,
     String(run.jobId),
     run.destination.shell ?? shell,
+    isRequeued(options) ? "requeue" : "",
   ];
+}
+
+/** Whether Slurm may start a job again by itself: the last of the options that say so counts. */
+function isRequeued(options: SlurmSettings["options"]): boolean {
+  return options.findLast(({ name }) => name === "requeue" || name === "no-requeue")?.name === "requeue";
 }
 
 /** A name of a stream's file is a pattern to Slurm. */

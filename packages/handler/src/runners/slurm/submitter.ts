@@ -1,11 +1,15 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { batchScript } from "./batch-script.ts";
+import { BackOff } from "./back-off.ts";
 import { begunBy, claimSubmission, wasCancelled } from "./run-record.ts";
 import type { RunWatch } from "./run-watch.ts";
 import { SlurmUnansweredError, type SlurmCommands } from "./slurm-commands.ts";
 import { batchScriptName, jobComment, jobName, sbatchArguments, settingsOf } from "./submission.ts";
 import { SubmitGate } from "./submit-gate.ts";
+
+/** What a turn at the gate came to. `full`: Slurm takes no more such jobs now. */
+type Turn = "done" | "full";
 
 /**
  * Gives runs to Slurm. What is written before anything is done makes each crash a provable state: a run that was not claimed was
@@ -16,49 +20,77 @@ export class Submitter {
   readonly #commands: SlurmCommands;
   readonly #gate: SubmitGate;
   readonly #closing: AbortSignal;
+  /** A controller that is coming back is not met by a thousand at once. */
+  readonly #silence: BackOff;
+  /** By what the jobs ask for: limits are those of an account or a quality of service. */
+  readonly #limits = new Map<string, BackOff>();
 
   constructor(commands: SlurmCommands, workers: number, closing: AbortSignal) {
     this.#commands = commands;
     this.#gate = new SubmitGate(workers, closing);
     this.#closing = closing;
+    this.#silence = new BackOff(closing);
   }
 
   answered(): void {
-    this.#gate.answered();
+    this.#silence.succeeded();
   }
 
   /** @throws Error when the run was started or closed before, or cannot be written */
   async submit(watch: RunWatch): Promise<void> {
     watch.waits("it is about to be given to Slurm");
-    await this.#gate.pass(async () => {
+    await this.#inTurn(watch, async () => {
       const { run } = watch;
       settingsOf(run);
       await claimSubmission(run);
       await writeFile(join(run.directory, batchScriptName), batchScript, { mode: 0o755 });
-      await this.#untilAnswered(watch, false);
+      return this.#untilAnswered(watch, false);
     });
   }
 
   /** For a run that was claimed: its job may be there. */
   async findOrSubmit(watch: RunWatch): Promise<void> {
-    await this.#gate.pass(async () => {
+    await this.#inTurn(watch, async () => {
       await writeFile(join(watch.run.directory, batchScriptName), batchScript, { mode: 0o755 });
-      await this.#untilAnswered(watch, true);
+      return this.#untilAnswered(watch, true);
     });
   }
 
+  /** A job that Slurm does not take now leaves its turn to others, and waits with those that ask for the same. */
+  async #inTurn(watch: RunWatch, first: () => Promise<Turn>): Promise<void> {
+    let turn = await this.#gate.pass(first);
+    while (turn === "full" && !watch.isOver) {
+      const limit = this.#limitOf(watch);
+      await limit.untilOpen();
+      turn = await this.#gate.pass(async () => (limit.isOpen ? this.#untilAnswered(watch, false) : "full"));
+    }
+  }
+
+  #limitOf({ run }: RunWatch): BackOff {
+    const key = JSON.stringify(settingsOf(run).options);
+    const limit = this.#limits.get(key) ?? new BackOff(this.#closing);
+    this.#limits.set(key, limit);
+    return limit;
+  }
+
   /** @param mayBeThere look for its job first */
-  async #untilAnswered(watch: RunWatch, mayBeThere: boolean): Promise<void> {
+  async #untilAnswered(watch: RunWatch, mayBeThere: boolean): Promise<Turn> {
     for (let look = mayBeThere; !this.#closing.aborted;) {
-      await this.#gate.untilOpen();
-      if (this.#closing.aborted) return;
+      await this.#silence.untilOpen();
+      if (this.#closing.aborted) break;
       if (look) {
         const found = await this.#find(watch);
         if (found === "unanswered") continue;
-        if (found !== undefined) return watch.submitted(found);
+        if (found !== undefined) {
+          await watch.submitted(found);
+          break;
+        }
         look = false;
       }
-      if (watch.isCancelled || (await wasCancelled(watch.run))) return watch.cancel();
+      if (watch.isCancelled || (await wasCancelled(watch.run))) {
+        watch.cancel();
+        break;
+      }
       const submission = await this.#commands.submit(
         sbatchArguments(watch.run, settingsOf(watch.run)),
         this.#closing,
@@ -68,13 +100,25 @@ export class Submitter {
         look = submission.maybe;
         continue;
       }
-      this.#gate.answered();
-      if (submission.outcome === "refused") return watch.fail(`Slurm refused the job: ${submission.reason}`);
-      watch.submissions += 1;
-      // Its directory may be gone by now.
-      if (watch.isCancelled) return this.#commands.cancel([submission.jobId]);
-      return watch.submitted(submission.jobId);
+      this.#silence.succeeded();
+      if (submission.outcome === "full") {
+        this.#limitOf(watch).failed();
+        watch.waits(`Slurm takes no more such jobs now: ${submission.reason}`);
+        return "full";
+      }
+      if (submission.outcome === "refused") watch.fail(`Slurm refused the job: ${submission.reason}`);
+      else await this.#onSubmitted(watch, submission.jobId);
+      break;
     }
+    return "done";
+  }
+
+  async #onSubmitted(watch: RunWatch, jobId: string): Promise<void> {
+    this.#limits.get(JSON.stringify(settingsOf(watch.run).options))?.succeeded();
+    watch.submissions += 1;
+    // Its directory may be gone by now.
+    if (watch.isCancelled) await this.#commands.cancel([jobId]);
+    else await watch.submitted(jobId);
   }
 
   /** @returns the Slurm job of the run; undefined when there is none */
@@ -83,7 +127,7 @@ export class Submitter {
     if (begun !== undefined) return begun;
     try {
       const job = await this.#commands.find(jobName(watch.run), jobComment(watch.run));
-      this.#gate.answered();
+      this.#silence.succeeded();
       return job?.id;
     } catch (error) {
       if (!(error instanceof SlurmUnansweredError)) throw error;
@@ -93,7 +137,7 @@ export class Submitter {
   }
 
   #onSilence(watch: RunWatch, reason: string): void {
-    this.#gate.unanswered();
+    this.#silence.failed();
     watch.waits(`Slurm does not answer: ${reason}`);
   }
 }
