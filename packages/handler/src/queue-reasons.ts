@@ -29,7 +29,9 @@ class QueueReasons {
 
   note(wait: Wait): void {
     if (this.#news.size === 0)
-      setTimeout(() => (this.#written = this.#written.then(() => this.#write())), gathering);
+      setTimeout(() => {
+        this.#written = this.#written.then(() => this.#write());
+      }, gathering);
     this.#news.set(wait.id, wait);
   }
 

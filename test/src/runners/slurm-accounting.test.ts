@@ -154,7 +154,8 @@ describe("jobs of a Slurm with accounting (slurmctld, slurmd, slurmdbd, mariadbd
       what: "a question to the accounting",
       deadline: 60_000,
     });
-    expect(await Promise.race([...ends.slice(0, 3), "nothing concluded"])).to.equal("nothing concluded");
+    const nothing = Promise.resolve("nothing concluded");
+    expect(await Promise.race([...ends.slice(0, 3), nothing])).to.equal("nothing concluded");
     await cluster.start("slurmdbd");
     expect((await ends[0]!).failure).to.equal(
       "This job failed because it was cancelled by an administrator (nobody).",
@@ -208,14 +209,11 @@ describe("jobs of a Slurm with accounting (slurmctld, slurmd, slurmdbd, mariadbd
     await until(() => file(run, "here"), { what: "its begin", deadline: 60_000 });
     await cluster.kill("n1");
     await cluster.run("scontrol", "update", "nodename=n1", "state=down", "reason=test");
-    await until(
-      async () => /^PENDING/.test(await cluster.run("squeue", "-h", "-o", "%T", "-j", externalId)),
-      {
-        what: "Slurm to give the node up",
-        deadline: 60_000,
-        every: 200,
-      },
-    );
+    await until(async () => (await cluster.run("squeue", "-h", "-o", "%T", "-j", externalId)) === "PENDING", {
+      what: "Slurm to give the node up",
+      deadline: 60_000,
+      every: 200,
+    });
     await cluster.run("scontrol", "update", `jobid=${externalId}`, "reqnodelist=n0");
     await until(() => file(run, "begun.1"), { what: "its next start", deadline: 60_000 });
     await go(run);

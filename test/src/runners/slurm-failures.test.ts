@@ -102,15 +102,6 @@ describe("jobs of a Slurm (slurmctld, slurmd, munged) that fails them", function
     );
   });
 
-  it("a job over its time limit reaches the walltime", async () => {
-    const { ended } = await start("sleep 600", { time: 1 });
-    const end = await ended;
-    expect(end).to.include({ state: "walltime_reached" });
-    expect(end.failure).to.equal(
-      "This job was terminated because it ran longer than the maximum allowed job run time.",
-    );
-  });
-
   it("says why a job waits, and runs it when a node is back", async () => {
     for (const node of ["n0", "n1"])
       await cluster.run("scontrol", "update", `nodename=${node}`, "state=drain", "reason=test");
@@ -212,7 +203,7 @@ describe("jobs of a Slurm (slurmctld, slurmd, munged) that fails them", function
     });
 
     it("collects what ended meanwhile, and submits once what came meanwhile", async () => {
-      const early = await start(waiting);
+      const early = await start(waiting, {}, newRunner({ ghost: 1_000 }));
       await written(early.run, "here");
       // It saves its state a few seconds late.
       await until(async () => (await readdir(join(cluster.folder, "state"))).includes("job_state"), {
@@ -272,6 +263,7 @@ describe("jobs of a Slurm (slurmctld, slurmd, munged) that fails them", function
       const { run, ended, externalId } = await start(waiting, { nodelist: "n1" });
       await written(run, "here");
       await cluster.kill("n1");
+      await cluster.run("scontrol", "update", "nodename=n1", "state=down", "reason=test");
       await until(
         async () =>
           (await cluster.run("squeue", "-h", "-t", "all", "-o", "%T", "-j", externalId)) === "NODE_FAIL",
@@ -293,7 +285,8 @@ describe("jobs of a Slurm (slurmctld, slurmd, munged) that fails them", function
       deadline: 200_000,
       every: 1_000,
     });
-    await rm(join(gone.run.directory, "ended"), { force: true });
+    for (const name of ["ended", `galaxy_${gone.run.jobId}.ec`])
+      await rm(join(gone.run.directory, name), { force: true });
     const next = newRunner({ forgotten: 1_000 });
     const [doneAgain, goneAgain] = [await next.recover(done.run), await next.recover(gone.run)];
     expect(doneAgain).to.have.property("found", "ended");

@@ -1,11 +1,15 @@
+import { execFile } from "node:child_process";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { expect } from "chai";
 import type { JobRow } from "@galaxy-jobs/shared-db";
-import { startGalaxy, type Galaxy } from "../support/galaxy.ts";
+import { programs, startGalaxy, type Galaxy } from "../support/galaxy.ts";
 import { traversableFolder } from "../support/servers.ts";
 import { until } from "../support/until.ts";
 import { missingForSlurm, startSlurm, type SlurmTestCluster } from "./slurm-cluster.ts";
+
+const execute = promisify(execFile);
 
 const tool = (id: string, command: string) =>
   JSON.stringify({
@@ -44,6 +48,18 @@ const jobConf = (slurmConf: string) => `<?xml version="1.0"?>
         <destination id="large" runner="slurm">
             <param id="memory">900</param>
         </destination>
+        <destination id="brief" runner="slurm">
+            <param id="time">1</param>
+            <resubmit condition="walltime_reached" destination="long"/>
+        </destination>
+        <destination id="cheap" runner="slurm">
+            <param id="nativeSpecification">-p scavenge -c4</param>
+            <resubmit condition="memory_limit_reached" destination="nowhere"/>
+            <resubmit condition="unknown_error" destination="long"/>
+        </destination>
+        <destination id="long" runner="slurm">
+            <param id="time">0:30:00</param>
+        </destination>
         <destination id="nowhere" runner="slurm">
             <param id="nativeSpecification">--partition=nowhere</param>
         </destination>
@@ -52,15 +68,26 @@ const jobConf = (slurmConf: string) => `<?xml version="1.0"?>
         <tool id="held" destination="held"/>
         <tool id="hungry" destination="small"/>
         <tool id="refused" destination="nowhere"/>
+        <tool id="slow" destination="brief"/>
+        <tool id="displaced" destination="cheap"/>
     </tools>
 </job_conf>
 `;
 
+/** A job of `urgent` takes the node from one of `scavenge`. */
+const lines = [
+  "PreemptType=preempt/partition_prio",
+  "PreemptMode=REQUEUE",
+  "PartitionName=scavenge Nodes=n1 PriorityTier=1 PreemptMode=CANCEL DefMemPerCPU=200",
+  "PartitionName=urgent Nodes=n1 PriorityTier=10 PreemptMode=OFF DefMemPerCPU=200",
+];
+
 describe("a Galaxy whose jobs run on Slurm (slurmctld, slurmd, munged)", function () {
-  this.timeout(120_000);
+  this.timeout(240_000);
   let cluster: SlurmTestCluster;
   let galaxy: Galaxy;
   let folder: string;
+  let slow: { job: string; output: string };
 
   before(async function () {
     const missing = missingForSlurm();
@@ -68,7 +95,7 @@ describe("a Galaxy whose jobs run on Slurm (slurmctld, slurmd, munged)", functio
       console.log(`      needs Slurm of its own: ${missing}`);
       this.skip();
     }
-    cluster = await startSlurm();
+    cluster = await startSlurm({ lines });
     folder = await traversableFolder("galaxy-slurm-site-");
     await mkdir(join(folder, "tools"));
     const report = `{ echo "slots $GALAXY_SLOTS"; echo "memory $GALAXY_MEMORY_MB"; echo "secret $SECRET"; } > report.txt; echo out; echo err >&2`;
@@ -77,6 +104,15 @@ describe("a Galaxy whose jobs run on Slurm (slurmctld, slurmd, munged)", functio
       ["held", "echo held > report.txt"],
       ["refused", "true"],
       ["report_later", "sleep 300"],
+      // Each is quick where it is tried again.
+      [
+        "slow",
+        "if [ $SLURM_JOB_PARTITION = main ] && squeue -h -j $SLURM_JOB_ID -o %l | grep -q 30; then echo slow > report.txt; else sleep 300; fi",
+      ],
+      [
+        "displaced",
+        "if [ $SLURM_JOB_PARTITION = scavenge ]; then sleep 300; else echo displaced > report.txt; fi",
+      ],
       ["hungry", "x=`head -c 150000000 /dev/zero | tr '\\0' x`; sleep 4; echo fed > report.txt"],
     ] as const)
       await writeFile(join(folder, "tools", `${id}.yml`), tool(id, command));
@@ -106,6 +142,21 @@ describe("a Galaxy whose jobs run on Slurm (slurmctld, slurmd, munged)", functio
       await galaxy.database.sql<JobRow[]>`select * from job where tool_id = ${id} order by id desc limit 1`
     )[0]!;
 
+  it("goes to another destination when it was preempted", async () => {
+    // Slurm's smallest time limit is a minute: the last test looks at that one.
+    slow = await submit("slow");
+    const { job, output } = await submit("displaced");
+    await galaxy.job(job, ["running"], 60_000);
+    await cluster.run("sbatch", "-p", "urgent", "-c4", "-o", "/dev/null", "--wrap", "sleep 1");
+    expect(await galaxy.job(job, ["ok", "error"], 60_000)).to.include({ state: "ok" });
+    expect(await galaxy.api(`/api/datasets/${output}/display`)).to.equal("displaced\n");
+    const row = await rowOf("displaced");
+    expect(row.destinationId).to.equal("long");
+    const [attempt] = await galaxy.database.sql`select cause, info from job_attempt where job_id = ${row.id}`;
+    expect(attempt).to.include({ cause: "unknown_error" });
+    expect(attempt!["info"]).to.match(/preempted by one of a higher priority \(Slurm: PREEMPTED\)/);
+  });
+
   it("runs a job with what Slurm gave it, and nothing of the handler's environment", async () => {
     const { job, output } = await submit("report");
     const ended = await galaxy.job(job, ["ok", "error"], 60_000);
@@ -134,6 +185,10 @@ describe("a Galaxy whose jobs run on Slurm (slurmctld, slurmd, munged)", functio
       { what: "the reason", deadline: 30_000 },
     );
     expect(why).to.match(/given the job to the runner slurm/);
+    const { id } = await rowOf("held");
+    const argv = [programs.ctl, "-c", galaxy.configFile, "jobs", "why", String(id)];
+    const { stdout } = await execute(process.execPath, argv, { timeout: 60_000 });
+    expect(stdout).to.match(/it is held by its user \(JobHeldUser\)/);
     expect((await rowOf("held")).jobRunnerExternalId).to.match(/^\d+$/);
     expect((await galaxy.job(held.job, ["queued"])).state).to.equal("queued");
   });
@@ -175,7 +230,20 @@ describe("a Galaxy whose jobs run on Slurm (slurmctld, slurmd, munged)", functio
     await galaxy.job(job, ["running"], 60_000);
     await galaxy.api(`/api/jobs/${job}`, { method: "DELETE" });
     await galaxy.job(job, ["deleted"], 60_000);
-    const left = await cluster.run("squeue", "-h", "-o", "%i");
-    expect(left).to.equal("");
+    const left = await cluster.run("squeue", "--noheader", "--format=%j");
+    expect(left.split("\n").filter((name) => /held|report_later/.test(name))).to.deep.equal([]);
+  });
+
+  it("goes to a destination with more time when Slurm ended it over its time", async () => {
+    const ended = await galaxy.job(slow.job, ["ok", "error"], 180_000);
+    expect(ended).to.include({ state: "ok", exit_code: 0 });
+    expect(await galaxy.api(`/api/datasets/${slow.output}/display`)).to.equal("slow\n");
+    const row = await rowOf("slow");
+    expect(row.destinationId).to.equal("long");
+    const [attempt] = await galaxy.database.sql`select cause, info from job_attempt where job_id = ${row.id}`;
+    expect(attempt).to.deep.equal({
+      cause: "walltime_reached",
+      info: "This job was terminated because it ran longer than the maximum allowed job run time.",
+    });
   });
 });

@@ -90,14 +90,22 @@ export async function scriptEnd(run: PreparedRun): Promise<ScriptEnd | undefined
 }
 
 /**
- * Slurm has put the run back into its queue: what it left is not its end. A run that ended well keeps its record, since the
- * batch script does not run it again.
+ * Slurm shows a run that had begun as waiting. Where it starts it again, what the run left is not its end; but a controller that
+ * lost its latest state shows that too. A run that ended well keeps its record, since the batch script does not run it again.
+ * @param restarts how often Slurm has started the job again; undefined: no answer
+ * @returns whether that is settled
  */
-export async function setAsideEnd(run: PreparedRun): Promise<void> {
+export async function setAsideEnd(
+  run: PreparedRun,
+  restarts: () => Promise<number | undefined>,
+): Promise<boolean> {
   const end = await scriptEnd(run);
-  if (end === undefined || (end.kind === "exited" && end.status === 0 && !end.terminated)) return;
+  if (end === undefined || (end.kind === "exited" && end.status === 0 && !end.terminated)) return true;
+  const count = await restarts();
+  if (count === undefined || count <= end.restart) return count !== undefined;
   await rename(path(run, "ended"), path(run, `ended.${end.restart}`));
   await rm(jobFiles(run.directory, run.jobId).exitCode, { force: true });
+  return true;
 }
 
 /** The tool's own status, where the script came as far as to write it (galaxy.md 4.8). */

@@ -26,6 +26,9 @@ const mostSubmissions = 3;
 /** States in which Slurm itself has ended the processes. */
 const endedBySlurm = new Set(["TIMEOUT", "OUT_OF_MEMORY", "CANCELLED", "PREEMPTED", "DEADLINE", "BOOT_FAIL"]);
 
+/** How often Slurm has started a job again; undefined: no answer. */
+export type Restarts = () => Promise<number | undefined>;
+
 /** What a look at a run came to. `submit`: Slurm has lost it before it began. */
 export type Look = "goes-on" | "ended" | "submit";
 
@@ -117,12 +120,12 @@ export class RunWatch {
     if (!this.#hasBegun) this.#say(reason);
   }
 
-  /** Looks at what the controller says of its job. */
-  async see(job: SlurmJob): Promise<Look> {
+  /** Looks at what the controller, or the accounting, says of its job. */
+  async see(job: SlurmJob, restarts: Restarts): Promise<Look> {
     this.#since.delete("forgotten");
     switch (phaseOf(job.state)) {
       case "waiting":
-        await this.#seeWaiting(job);
+        await this.#seeWaiting(job, restarts);
         return "goes-on";
       case "running":
         this.#isSetAside = false;
@@ -136,9 +139,8 @@ export class RunWatch {
 
   /**
    * A run that Slurm shows as running although its script has long ended: a controller that lost its latest state does that.
-   * @param restarts how often Slurm has started its job again; undefined: no answer
    */
-  async seeGhost({ state }: SlurmJob, restarts: () => Promise<number | undefined>): Promise<Look> {
+  async seeGhost({ state }: SlurmJob, restarts: Restarts): Promise<Look> {
     const end = await scriptEnd(this.run);
     // Slurm will say why it ended the job when it has cleaned up after it.
     if (end?.terminated === true && baseState(state) === "COMPLETING") return "goes-on";
@@ -194,14 +196,13 @@ export class RunWatch {
   }
 
   /** Before its first start, or, where the destination lets Slurm do so, after one that a node or a preemption cut short. */
-  async #seeWaiting(job: SlurmJob): Promise<void> {
+  async #seeWaiting(job: SlurmJob, restarts: Restarts): Promise<void> {
     this.#since.clear();
     const mayHaveBegun = this.#hasBegun || this.submissions === 0;
     if (!this.#isSetAside && mayHaveBegun && (await begunBy(this.run)) === this.jobId) {
       this.#begin();
-      await setAsideEnd(this.run);
+      this.#isSetAside = await setAsideEnd(this.run, restarts);
     }
-    this.#isSetAside = true;
     const reason = pendingReason(job.reason);
     this.#say(this.#hasBegun ? `Slurm has put the job back into its queue; ${reason}` : reason);
   }

@@ -171,7 +171,8 @@ export class SlurmCluster {
     });
     for (const watch of watches) {
       const job = known(watch);
-      if (job !== undefined && phaseOf(job.state) !== "ended") await this.#watchOver(() => watch.see(job));
+      if (job !== undefined && phaseOf(job.state) !== "ended")
+        await this.#watchOver(() => watch.see(job, () => this.commands.restarts(job.id)));
     }
     // The accounting says of a cancelled job by whom, and of one that the controller has forgotten everything.
     const unclear = ended.filter((watch) => (known(watch)?.state ?? "CANCELLED") === "CANCELLED");
@@ -218,7 +219,10 @@ export class SlurmCluster {
   ): Promise<void> {
     const account = accounts === "silent" ? undefined : accounts.get(watch.jobId!);
     const last = account !== undefined && phaseOf(account.state) === "ended" ? account : job;
-    const look = last === undefined ? await watch.seeNothing(accounts !== "silent") : await watch.see(last);
+    const look =
+      last === undefined
+        ? await watch.seeNothing(accounts !== "silent")
+        : await watch.see(last, () => this.commands.restarts(last.id));
     if (look === "submit") this.#submitAgain(watch);
   }
 
