@@ -38,6 +38,7 @@ export interface SlurmTestCluster {
   /** kill -9 */
   kill(daemon: SlurmDaemon): Promise<void>;
   start(daemon: SlurmDaemon): Promise<void>;
+  signal(daemon: SlurmDaemon, signal: NodeJS.Signals): void;
   stop(): Promise<void>;
 }
 
@@ -85,6 +86,7 @@ export async function startSlurm({
     child.kill(signal);
     await ended;
   };
+  const signal = (name: SlurmDaemon, sent: NodeJS.Signals) => void daemons.get(name)?.kill(sent);
   const answers = () =>
     until(
       () =>
@@ -138,7 +140,7 @@ export async function startSlurm({
     await stop();
     throw error;
   }
-  return { folder, conf, run, kill: (name) => end(name, "SIGKILL"), start, stop };
+  return { folder, conf, run, kill: (name) => end(name, "SIGKILL"), start, signal, stop };
 }
 
 function mungeArguments(folder: string): string[] {

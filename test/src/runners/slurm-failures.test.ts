@@ -161,15 +161,9 @@ describe("jobs of a Slurm (slurmctld, slurmd, munged) that fails them", function
     await runner.close();
     const id = (await readFile(join(run.directory, "slurm_job"), "utf8")).trim();
     // As an sbatch of a dead handler that got through late.
-    const twin = await cluster.run(
-      "sbatch",
-      "--parsable",
-      "--output=/dev/null",
-      join(run.directory, "slurm.sh"),
-      run.directory,
-      String(run.jobId),
-      "/bin/bash",
-    );
+    const script = join(root, "twin.sh");
+    await cluster.run("scontrol", "write", "batch_script", id, script);
+    const twin = await cluster.run("sbatch", "--parsable", "--output=/dev/null", script);
     await written(run, "here");
     const recovered = await newRunner().recover(run);
     await cluster.run("scontrol", "release", id);

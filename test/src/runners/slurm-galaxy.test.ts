@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect } from "chai";
@@ -30,6 +30,7 @@ const jobConf = (slurmConf: string) => `<?xml version="1.0"?>
         <plugin id="slurm" type="runner" load="galaxy.jobs.runners.slurm:SlurmJobRunner">
             <param id="slurm_conf">${slurmConf}</param>
         </plugin>
+        <plugin id="local" type="runner" load="galaxy.jobs.runners.local:LocalJobRunner"/>
     </plugins>
     <handlers assign_with="db-skip-locked" />
     <destinations default="slurm">
@@ -48,6 +49,7 @@ const jobConf = (slurmConf: string) => `<?xml version="1.0"?>
         <destination id="large" runner="slurm">
             <param id="memory">900</param>
         </destination>
+        <destination id="here" runner="local"/>
         <destination id="brief" runner="slurm">
             <param id="time">1</param>
             <resubmit condition="walltime_reached" destination="long"/>
@@ -68,6 +70,7 @@ const jobConf = (slurmConf: string) => `<?xml version="1.0"?>
         <tool id="held" destination="held"/>
         <tool id="hungry" destination="small"/>
         <tool id="refused" destination="nowhere"/>
+        <tool id="quick" destination="here"/>
         <tool id="slow" destination="brief"/>
         <tool id="displaced" destination="cheap"/>
     </tools>
@@ -103,6 +106,8 @@ describe("a Galaxy whose jobs run on Slurm (slurmctld, slurmd, munged)", functio
       ["report", report],
       ["held", "echo held > report.txt"],
       ["refused", "true"],
+      ["quick", "echo quick > report.txt"],
+      ["counted", `echo $SLURM_JOB_ID >> ${folder}/count; echo counted > report.txt`],
       ["report_later", "sleep 300"],
       // Each is quick where it is tried again.
       [
@@ -219,6 +224,23 @@ describe("a Galaxy whose jobs run on Slurm (slurmctld, slurmd, munged)", functio
       what: "the job that waited to end",
       deadline: 60_000,
     });
+  });
+
+  it("runs other jobs while Slurm's controller hangs, and those for Slurm once when it goes on", async () => {
+    cluster.signal("slurmctld", "SIGSTOP");
+    const jobs = await Promise.all(Array.from({ length: 30 }, () => submit("counted")));
+    try {
+      const { job } = await submit("quick");
+      expect(await galaxy.job(job, ["ok", "error"], 60_000)).to.include({ state: "ok" });
+      const states = await galaxy.database.sql`select distinct state from job where tool_id = 'counted'`;
+      expect(states.map(({ state }) => state)).to.not.include.members(["ok"]);
+    } finally {
+      cluster.signal("slurmctld", "SIGCONT");
+    }
+    for (const { job } of jobs)
+      expect(await galaxy.job(job, ["ok", "error"], 120_000)).to.include({ state: "ok" });
+    const ran = (await readFile(join(folder, "count"), "utf8")).trim().split("\n");
+    expect(ran).to.have.length(jobs.length);
   });
 
   it("deletes jobs at whatever step they are on their way to Slurm", async () => {

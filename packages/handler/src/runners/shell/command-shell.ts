@@ -10,6 +10,8 @@ export interface CommandOptions {
   /** ms; then the command is ended. */
   readonly timeout: number;
   readonly signal?: AbortSignal;
+  /** What the command reads; absent: nothing. */
+  readonly input?: string;
 }
 
 /** The machine on which a cluster's commands are run, however it is reached. */

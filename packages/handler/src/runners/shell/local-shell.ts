@@ -32,7 +32,7 @@ export class LocalShell implements CommandShell {
 export function runProgram(
   [program, ...argv]: readonly string[],
   environment: Readonly<Record<string, string>>,
-  { timeout, signal }: CommandOptions,
+  { timeout, signal, input }: CommandOptions,
 ): Promise<CommandResult> {
   return new Promise((resolve, reject) => {
     const options = {
@@ -54,6 +54,8 @@ export function runProgram(
         resolve({ code, stdout, stderr });
       }
     });
-    child.stdin?.end();
+    // A command that ended without reading says so by its status.
+    child.stdin?.on("error", () => undefined);
+    child.stdin?.end(input);
   });
 }

@@ -1,7 +1,9 @@
+import { quote } from "../../job-script.ts";
+import type { PreparedRun } from "../runner.ts";
+
 /**
- * What Slurm runs: a shell process that owns the run, as the local runner's supervisor does. Arguments: the run directory, the
- * job's id, the shell of the job script, and `requeue` where Slurm may start the job again. What a run directory says
- * (run-record.ts reads it):
+ * What Slurm runs: a shell process that owns the run, as the local runner's supervisor does. sbatch reads it from its standard
+ * input, so that a submission costs no file. What a run directory says (run-record.ts reads it):
  *
  * - `begun.0` is made exclusively and names the Slurm job and the machine. Whoever makes it has the run: so a job that was
  *   submitted twice, or submitted by a handler that is dead by now, or whose deletion was faster, ends without having done
@@ -17,8 +19,19 @@
  * - `supervisor.log` takes what this shell itself says. It names a death by signal there, which its status (137) does not tell
  *   apart from `exit 137`.
  */
-export const batchScript = `#!/bin/sh
-if ! cd "$1"; then
+export function batchScript(run: PreparedRun, { shell, requeue }: BatchScriptOptions): string {
+  const words = [run.directory, String(run.jobId), shell, requeue ? "requeue" : "once"];
+  return `#!/bin/sh\nset -- ${words.map(quote).join(" ")}\n${body}`;
+}
+
+export interface BatchScriptOptions {
+  /** Of the job script. */
+  readonly shell: string;
+  /** Whether Slurm may start the job again. */
+  readonly requeue: boolean;
+}
+
+const body = `if ! cd "$1"; then
   echo "the run directory $1 cannot be reached on $(uname -n)" >&2
   exit 74
 fi

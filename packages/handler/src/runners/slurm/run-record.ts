@@ -31,7 +31,8 @@ export interface ScriptEnd {
  * @throws Error when it was submitted or closed before
  */
 export async function claimSubmission(run: PreparedRun): Promise<void> {
-  if (await createExclusively(path(run, "submission"), `submitted by process ${process.pid}\n`)) return;
+  // Whoever finds it half written knows all the same that the run is not closed.
+  if (await madeFirst(path(run, "submission"), `submitted by process ${process.pid}\n`)) return;
   throw new Error(`the run of job ${run.jobId} was started before`);
 }
 
@@ -43,8 +44,8 @@ export async function closeIfNotSubmitted(run: PreparedRun): Promise<boolean> {
 
 /** Keeps the Slurm job of a run, so that any later process finds it. */
 export async function noteJobId(run: PreparedRun, jobId: string): Promise<void> {
-  await writeFile(path(run, "slurm_job.new"), `${jobId}\n`);
-  await rename(path(run, "slurm_job.new"), path(run, "slurm_job"));
+  // One that is half written has no line's end, and is none to its reader.
+  await writeFile(path(run, "slurm_job"), `${jobId}\n`);
 }
 
 export async function notedJobId(run: PreparedRun): Promise<string | undefined> {
@@ -188,7 +189,19 @@ async function tail(file: string): Promise<string> {
   }
 }
 
-/** @returns whether this call made it; a directory that is gone counts as somebody else's */
+/** @returns whether this call made the file; a directory that is gone counts as somebody else's */
+async function madeFirst(file: string, text: string): Promise<boolean> {
+  try {
+    await writeFile(file, text, { flag: "wx" });
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST" || code === "ENOENT") return false;
+    throw error;
+  }
+}
+
+/** The same, all of it or nothing. */
 async function createExclusively(file: string, text: string): Promise<boolean> {
   try {
     // Written beside and linked, so that nobody reads half of it; a link is exclusive on every file system, NFS too.

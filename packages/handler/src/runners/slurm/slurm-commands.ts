@@ -1,4 +1,9 @@
-import { UnreachableError, type CommandResult, type CommandShell } from "../shell/command-shell.ts";
+import {
+  UnreachableError,
+  type CommandOptions,
+  type CommandResult,
+  type CommandShell,
+} from "../shell/command-shell.ts";
 
 /** What Slurm says of a job. */
 export interface SlurmJob {
@@ -71,10 +76,14 @@ export class SlurmCommands {
     this.#cluster = cluster === undefined ? [] : [`--clusters=${cluster}`];
   }
 
-  async submit(argv: readonly string[], signal: AbortSignal): Promise<Submission> {
+  /** @param script the batch script */
+  async submit(argv: readonly string[], script: string, signal: AbortSignal): Promise<Submission> {
     let result: CommandResult;
     try {
-      result = await this.#run(["sbatch", ...this.#cluster, "--parsable", ...argv], signal);
+      result = await this.#run(["sbatch", ...this.#cluster, "--parsable", ...argv], {
+        input: script,
+        signal,
+      });
     } catch (error) {
       if (!(error instanceof UnreachableError)) throw error;
       const reason = `sbatch${this.#shell.where}: ${error.message}`;
@@ -203,8 +212,8 @@ export class SlurmCommands {
     }
   }
 
-  #run(command: readonly string[], signal?: AbortSignal): Promise<CommandResult> {
-    return this.#shell.run(command, { timeout: commandTimeout, ...(signal === undefined ? {} : { signal }) });
+  #run(command: readonly string[], options: Partial<CommandOptions> = {}): Promise<CommandResult> {
+    return this.#shell.run(command, { timeout: commandTimeout, ...options });
   }
 }
 

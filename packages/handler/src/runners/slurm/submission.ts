@@ -2,9 +2,7 @@ import { readSlurmSettings, type SlurmSettings } from "@galaxy-jobs/runtime";
 import { jobFiles } from "../../job-directory.ts";
 import { shell } from "../../job-script.ts";
 import type { PreparedRun } from "../runner.ts";
-
-/** The file of a run directory that is given to sbatch. */
-export const batchScriptName = "slurm.sh";
+import { batchScript } from "./batch-script.ts";
 
 /** @throws Error that names the destination and each of its parameters that is wrong */
 export function settingsOf({ destination }: PreparedRun): SlurmSettings {
@@ -42,17 +40,14 @@ export function sbatchArguments(run: PreparedRun, { options }: SlurmSettings): s
     `--output=${asPattern(files.jobStdout)}`,
     `--error=${asPattern(files.jobStderr)}`,
     "--input=/dev/null",
-    `${run.directory}/${batchScriptName}`,
-    run.directory,
-    String(run.jobId),
-    run.destination.shell ?? shell,
-    isRequeued(options) ? "requeue" : "",
   ];
 }
 
-/** Whether Slurm may start a job again by itself: the last of the options that say so counts. */
-function isRequeued(options: SlurmSettings["options"]): boolean {
-  return options.findLast(({ name }) => name === "requeue" || name === "no-requeue")?.name === "requeue";
+/** What sbatch reads. */
+export function sbatchInput(run: PreparedRun, { options }: SlurmSettings): string {
+  // The last of the options that say so counts.
+  const last = options.findLast(({ name }) => name === "requeue" || name === "no-requeue");
+  return batchScript(run, { shell: run.destination.shell ?? shell, requeue: last?.name === "requeue" });
 }
 
 /** A name of a stream's file is a pattern to Slurm. */

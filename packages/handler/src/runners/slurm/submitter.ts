@@ -1,11 +1,9 @@
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import { batchScript } from "./batch-script.ts";
+import type { PreparedRun } from "../runner.ts";
 import { BackOff } from "./back-off.ts";
 import { begunBy, claimSubmission, wasCancelled } from "./run-record.ts";
 import type { RunWatch } from "./run-watch.ts";
-import { SlurmUnansweredError, type SlurmCommands } from "./slurm-commands.ts";
-import { batchScriptName, jobComment, jobName, sbatchArguments, settingsOf } from "./submission.ts";
+import { SlurmUnansweredError, type SlurmCommands, type Submission } from "./slurm-commands.ts";
+import { jobComment, jobName, sbatchArguments, sbatchInput, settingsOf } from "./submission.ts";
 import { SubmitGate } from "./submit-gate.ts";
 
 /** What a turn at the gate came to. `full`: Slurm takes no more such jobs now. */
@@ -43,17 +41,13 @@ export class Submitter {
       const { run } = watch;
       settingsOf(run);
       await claimSubmission(run);
-      await writeFile(join(run.directory, batchScriptName), batchScript, { mode: 0o755 });
       return this.#untilAnswered(watch, false);
     });
   }
 
   /** For a run that was claimed: its job may be there. */
   async findOrSubmit(watch: RunWatch): Promise<void> {
-    await this.#inTurn(watch, async () => {
-      await writeFile(join(watch.run.directory, batchScriptName), batchScript, { mode: 0o755 });
-      return this.#untilAnswered(watch, true);
-    });
+    await this.#inTurn(watch, () => this.#untilAnswered(watch, true));
   }
 
   /** A job that Slurm does not take now leaves its turn to others, and waits with those that ask for the same. */
@@ -87,14 +81,12 @@ export class Submitter {
         }
         look = false;
       }
-      if (watch.isCancelled || (await wasCancelled(watch.run))) {
+      // The batch script looks for itself; this saves a dead handler's jobs the way through the queue.
+      if (watch.isCancelled || (mayBeThere && (await wasCancelled(watch.run)))) {
         watch.cancel();
         break;
       }
-      const submission = await this.#commands.submit(
-        sbatchArguments(watch.run, settingsOf(watch.run)),
-        this.#closing,
-      );
+      const submission = await this.#submitOnce(watch.run);
       if (submission.outcome === "unanswered") {
         this.#onSilence(watch, submission.reason);
         look = submission.maybe;
@@ -111,6 +103,11 @@ export class Submitter {
       break;
     }
     return "done";
+  }
+
+  #submitOnce(run: PreparedRun): Promise<Submission> {
+    const settings = settingsOf(run);
+    return this.#commands.submit(sbatchArguments(run, settings), sbatchInput(run, settings), this.#closing);
   }
 
   async #onSubmitted(watch: RunWatch, jobId: string): Promise<void> {
