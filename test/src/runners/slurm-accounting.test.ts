@@ -8,7 +8,7 @@ import { SlurmRunner, type PreparedRun, type RunEnd, type StartedRun } from "@ga
 import { until } from "../support/until.ts";
 import { makeRoot, makeRun, written } from "./run-directory.ts";
 import { missingForAccounting } from "./slurm-accounting-daemons.ts";
-import { missingForSlurm, startSlurm, type SlurmTestCluster } from "./slurm-cluster.ts";
+import { missingForCgroups, missingForSlurm, startSlurm, type SlurmTestCluster } from "./slurm-cluster.ts";
 
 const execute = promisify(execFile);
 const waiting = "echo here >> here; while [ ! -e ../go ]; do sleep 0.05; done; exit 7";
@@ -45,7 +45,12 @@ describe("jobs of a Slurm with accounting (slurmctld, slurmd, slurmdbd, mariadbd
       console.log(`      needs Slurm and slurmdbd of its own: ${missing}`);
       this.skip();
     }
-    cluster = await startSlurm({ minJobAge: 2, accounting: true, lines });
+    cluster = await startSlurm({
+      minJobAge: 2,
+      accounting: true,
+      cgroups: missingForCgroups() === undefined,
+      lines,
+    });
     root = await makeRoot();
     await cluster.run("sacctmgr", "-i", "add", "user", "nobody", "Account=lab", "AdminLevel=Operator");
     await cluster.run("sacctmgr", "-i", "add", "qos", "tight", "MaxSubmitJobsPerUser=1");
@@ -162,6 +167,23 @@ describe("jobs of a Slurm with accounting (slurmctld, slurmd, slurmdbd, mariadbd
     );
     expect((await ends[1]!).failure).to.match(/preempted by one of a higher priority \(Slurm: PREEMPTED\)/);
     expect((await ends[2]!).failure).to.match(/The job's node failed \(cloud0\) \(Slurm: NODE_FAIL\)/);
+  });
+
+  it("a job that the kernel held to its memory reaches the memory limit, whatever it made of that", async function () {
+    const missing = missingForCgroups();
+    if (missing !== undefined) {
+      console.log(`      ${missing}`);
+      this.skip();
+    }
+    const hog = "x=$(head -c 400000000 /dev/zero | tr '\\0' x); sleep 60; echo ${#x}";
+    const [over, calm] = [await start(hog, "--mem=60"), await start(`(${hog}); exit 0`, "--mem=60")];
+    for (const { ended } of [over, calm]) {
+      const end = await ended;
+      expect(end).to.include({ state: "memory_limit_reached" });
+      expect(end.failure).to.equal(
+        "This job was terminated because it used more memory than it was allocated.",
+      );
+    }
   });
 
   it("a job that is preempted is not run again by Slurm", async () => {

@@ -4,8 +4,9 @@ import { existsSync } from "node:fs";
 import { chown, mkdir, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { hostname } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { promisify } from "node:util";
+import { repository } from "../support/galaxy.ts";
 import { traversableFolder } from "../support/servers.ts";
 import { until } from "../support/until.ts";
 import {
@@ -28,6 +29,13 @@ export function missingForSlurm(): string | undefined {
 
 export type SlurmDaemon = "slurmctld" | "n0" | "n1" | "slurmdbd";
 
+/** Why this machine cannot hold jobs of its own Slurm to their memory by the kernel. Debian's Slurm 22.05 needs version 1 for that. */
+export function missingForCgroups(): string | undefined {
+  return existsSync("/sys/fs/cgroup/memory/memory.limit_in_bytes")
+    ? undefined
+    : "cgroups of version 1 missing";
+}
+
 /** A Slurm of the test's own: its daemons are children of this process, everything it writes is in one folder. */
 export interface SlurmTestCluster {
   readonly folder: string;
@@ -48,6 +56,8 @@ export interface SlurmTestOptions {
   readonly lines?: readonly string[];
   /** With slurmdbd and its database. */
   readonly accounting?: boolean;
+  /** Jobs are held to their memory by the kernel. */
+  readonly cgroups?: boolean;
 }
 
 /** Two nodes of four processors and 4,000 MB; jobs have 200 MB a processor, KillWait is 2 s. */
@@ -55,6 +65,7 @@ export async function startSlurm({
   minJobAge = 60,
   lines = [],
   accounting = false,
+  cgroups = false,
 }: SlurmTestOptions = {}): Promise<SlurmTestCluster> {
   const folder = await traversableFolder("galaxy-slurm-");
   for (const name of ["state", "spool/n0", "spool/n1", "log", "run"])
@@ -68,7 +79,11 @@ export async function startSlurm({
   const storage = accounting
     ? accountingLines(folder, accountingPort)
     : ["AccountingStorageType=accounting_storage/none"];
-  await writeFile(conf, slurmConf(folder, ports, minJobAge, [...storage, ...lines]));
+  await writeFile(
+    conf,
+    slurmConf(folder, ports, minJobAge, [...storage, ...(cgroups ? byKernel : byPolling), ...lines]),
+  );
+  if (cgroups) await writeFile(join(folder, "cgroup.conf"), cgroupConf);
   const daemons = new Map<string, ChildProcess>();
   const env = { ...process.env, SLURM_CONF: conf };
   const launch: Launch = (name, program, args, options = {}) => {
@@ -116,7 +131,9 @@ export async function startSlurm({
     } else if (name === "slurmdbd") {
       await startAccounting(folder, accountingPort, launch);
     } else {
-      launch(name, "/usr/sbin/slurmd", ["-D", "-N", name, "-f", conf]);
+      const command = ["/usr/sbin/slurmd", "-D", "-N", name, "-f", conf];
+      const [program, ...args] = cgroups ? ["bash", ownCgroups, groupOf(folder, name), ...command] : command;
+      launch(name, program!, args);
       await nodeIsUp(name);
     }
   };
@@ -126,6 +143,7 @@ export async function startSlurm({
     if (daemons.has("slurmctld")) await run("scancel", "--me").catch(() => undefined);
     for (const name of ["n0", "n1", "slurmctld", "slurmdbd", "mariadbd", "munged"])
       await end(name, "SIGTERM");
+    if (cgroups) for (const name of ["n0", "n1"]) await removeGroups(groupOf(folder, name));
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   };
   try {
@@ -141,6 +159,61 @@ export async function startSlurm({
     throw error;
   }
   return { folder, conf, run, kill: (name) => end(name, "SIGKILL"), start, signal, stop };
+}
+
+/** slurmstepd ends what is over its memory. */
+const byPolling = [
+  "ProctrackType=proctrack/linuxproc",
+  "TaskPlugin=task/none",
+  "JobAcctGatherType=jobacct_gather/linux",
+  "JobAcctGatherParams=OverMemoryKill",
+];
+
+const byKernel = [
+  "ProctrackType=proctrack/cgroup",
+  "TaskPlugin=task/cgroup",
+  "JobAcctGatherType=jobacct_gather/cgroup",
+];
+
+const cgroupConf = [
+  "CgroupPlugin=cgroup/v1",
+  "CgroupMountpoint=/sys/fs/cgroup",
+  "ConstrainRAMSpace=yes",
+  "ConstrainSwapSpace=no",
+  "ConstrainCores=no",
+  "ConstrainDevices=no",
+  "",
+].join("\n");
+
+const ownCgroups = join(repository, "test", "machines", "in-own-cgroups.sh");
+
+/** The group of a node in each hierarchy. */
+function groupOf(folder: string, node: string): string {
+  return `${basename(folder)}-${node}`;
+}
+
+/** Those of a node that has ended, once the kernel has let go of its processes. */
+async function removeGroups(group: string): Promise<void> {
+  await until(
+    async () => {
+      const find = [
+        "/sys/fs/cgroup",
+        "-depth",
+        "-type",
+        "d",
+        "-path",
+        `*/${group}*`,
+        "-exec",
+        "rmdir",
+        "{}",
+        ";",
+      ];
+      await execute("find", find, { timeout: 30_000 }).catch(() => undefined);
+      const left = await execute("find", [...find.slice(0, 6), "-print"], { timeout: 30_000 });
+      return left.stdout.trim() === "";
+    },
+    { what: `the groups ${group} to be empty`, deadline: 30_000, every: 200 },
+  );
 }
 
 function mungeArguments(folder: string): string[] {
@@ -190,11 +263,7 @@ function slurmConf(
     `SlurmdPidFile=${folder}/run/slurmd-%n.pid`,
     `SlurmctldLogFile=${folder}/log/slurmctld.log`,
     `SlurmdLogFile=${folder}/log/slurmd-%n.log`,
-    "ProctrackType=proctrack/linuxproc",
-    "TaskPlugin=task/none",
-    "JobAcctGatherType=jobacct_gather/linux",
     "JobAcctGatherFrequency=task=1",
-    "JobAcctGatherParams=OverMemoryKill",
     "SelectType=select/cons_tres",
     "SelectTypeParameters=CR_Core_Memory",
     "SchedulerType=sched/backfill",
