@@ -120,7 +120,7 @@ describe("jobs of a Slurm with accounting (slurmctld, slurmd, slurmdbd, mariadbd
     });
 
   it("a cancelled job fails with the name of the user who cancelled it", async () => {
-    const [byOther, byOwner] = [await start("sleep 300"), await start("sleep 300", "--hold")];
+    const [byOther, byOwner] = [await start("sleep 300"), await start("sleep 300", "--hold -M test")];
     await byOther.queue!.begun;
     await scancelAs("nobody", byOther.externalId);
     await cluster.run("scancel", byOwner.externalId);
@@ -201,7 +201,7 @@ describe("jobs of a Slurm with accounting (slurmctld, slurmd, slurmdbd, mariadbd
     const tool =
       "echo $SLURM_RESTART_COUNT >> ../starts; [ ! -e left ] || exit 1; echo here > left; while [ ! -e ../go ]; do sleep 0.05; done; exit 5";
     const preempted = await start(tool, "--requeue -p polite -c4");
-    const byAdmin = await start(tool, "--requeue");
+    const byAdmin = await start(tool, "--requeue -M test");
     const started = async ({ run }: Started, count: number) =>
       until(async () => (await file(run, "starts"))?.split("\n").length === count + 1, {
         what: `start ${count} of run ${run.jobId}`,

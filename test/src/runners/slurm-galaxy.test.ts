@@ -30,6 +30,12 @@ const jobConf = (slurmConf: string) => `<?xml version="1.0"?>
         <plugin id="slurm" type="runner" load="galaxy.jobs.runners.slurm:SlurmJobRunner">
             <param id="slurm_conf">${slurmConf}</param>
         </plugin>
+        <plugin id="drmaa" type="runner" load="galaxy.jobs.runners.drmaa:DRMAAJobRunner">
+            <param id="slurm_conf">${slurmConf}</param>
+        </plugin>
+        <plugin id="cli" type="runner" load="galaxy.jobs.runners.cli:ShellJobRunner">
+            <param id="slurm_conf">${slurmConf}</param>
+        </plugin>
         <plugin id="local" type="runner" load="galaxy.jobs.runners.local:LocalJobRunner"/>
     </plugins>
     <handlers assign_with="db-skip-locked" />
@@ -50,6 +56,17 @@ const jobConf = (slurmConf: string) => `<?xml version="1.0"?>
             <param id="memory">900</param>
         </destination>
         <destination id="here" runner="local"/>
+        <destination id="by_drmaa" runner="drmaa">
+            <param id="nativeSpecification">-n 1 -c 2 --mem=80</param>
+        </destination>
+        <destination id="by_cli" runner="cli">
+            <param id="shell_plugin">LocalShell</param>
+            <param id="job_plugin">Slurm</param>
+            <param id="job_ncpus">2</param>
+            <param id="job_time">0:30:00</param>
+            <param id="job_partition">main</param>
+            <param id="job_memory">80</param>
+        </destination>
         <destination id="brief" runner="slurm">
             <param id="time">1</param>
             <resubmit condition="walltime_reached" destination="long"/>
@@ -71,6 +88,8 @@ const jobConf = (slurmConf: string) => `<?xml version="1.0"?>
         <tool id="hungry" destination="small"/>
         <tool id="refused" destination="nowhere"/>
         <tool id="quick" destination="here"/>
+        <tool id="report_drmaa" destination="by_drmaa"/>
+        <tool id="report_cli" destination="by_cli"/>
         <tool id="slow" destination="brief"/>
         <tool id="displaced" destination="cheap"/>
     </tools>
@@ -104,6 +123,8 @@ describe("a Galaxy whose jobs run on Slurm (slurmctld, slurmd, munged)", functio
     const report = `{ echo "slots $GALAXY_SLOTS"; echo "memory $GALAXY_MEMORY_MB"; echo "secret $SECRET"; } > report.txt; echo out; echo err >&2`;
     for (const [id, command] of [
       ["report", report],
+      ["report_drmaa", report],
+      ["report_cli", report],
       ["held", "echo held > report.txt"],
       ["refused", "true"],
       ["quick", "echo quick > report.txt"],
@@ -173,6 +194,14 @@ describe("a Galaxy whose jobs run on Slurm (slurmctld, slurmd, munged)", functio
     const rows = await galaxy.database.sql`
       select h.state from job_state_history h join job on job.id = h.job_id where job.tool_id = 'report' order by h.id`;
     expect(rows.map(({ state }) => state)).to.deep.equal(["new", "queued", "running", "ok"]);
+  });
+
+  it("runs jobs of Galaxy's runners drmaa and cli", async () => {
+    for (const id of ["report_drmaa", "report_cli"]) {
+      const { job, output } = await submit(id);
+      expect(await galaxy.job(job, ["ok", "error"], 60_000)).to.include({ state: "ok" });
+      expect(await galaxy.api(`/api/datasets/${output}/display`)).to.equal("slots 2\nmemory 80\nsecret \n");
+    }
   });
 
   it("says in Slurm's words why a job waits, and a job refused by Slurm ends with them", async () => {

@@ -150,5 +150,11 @@ function commandEnvironment({ params }: RunnerConfig): Record<string, string> {
 function isPassed(name: string): boolean {
   const common = ["PATH", "LANG", "LC_ALL", "TZ", "HOME", "USER", "LOGNAME", "SSH_AUTH_SOCK"];
   const slurm = ["SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_CLUSTERS", "SLURM_JWT"];
-  return common.includes(name) || slurm.includes(name) || name.startsWith("SBATCH_");
+  // The others of sbatch's are defaults of options; these would keep a job from being followed.
+  const misleading = ["SBATCH_ARRAY_INX", "SBATCH_CLUSTERS", "SBATCH_WAIT"];
+  return (
+    common.includes(name) ||
+    slurm.includes(name) ||
+    (name.startsWith("SBATCH_") && !misleading.includes(name))
+  );
 }
