@@ -87,6 +87,7 @@ const jobConf = (slurmConf: string) => `<?xml version="1.0"?>
         <tool id="held" destination="held"/>
         <tool id="hungry" destination="small"/>
         <tool id="refused" destination="nowhere"/>
+        <tool id="crashing" handler="doomed"/>
         <tool id="quick" destination="here"/>
         <tool id="report_drmaa" destination="by_drmaa"/>
         <tool id="report_cli" destination="by_cli"/>
@@ -127,6 +128,7 @@ describe("a Galaxy whose jobs run on Slurm (slurmctld, slurmd, munged)", functio
       ["report_cli", report],
       ["held", "echo held > report.txt"],
       ["refused", "true"],
+      ["crashing", `echo $SLURM_JOB_ID >> ${folder}/crashing; echo crashed > report.txt`],
       ["quick", "echo quick > report.txt"],
       ["counted", `echo $SLURM_JOB_ID >> ${folder}/count; echo counted > report.txt`],
       ["report_later", "sleep 300"],
@@ -253,6 +255,20 @@ describe("a Galaxy whose jobs run on Slurm (slurmctld, slurmd, munged)", functio
       what: "the job that waited to end",
       deadline: 60_000,
     });
+  });
+
+  it("runs a job once whose handler died after its submission, before it was noted", async () => {
+    const pool = ["job-handlers.doomed"];
+    const doomed = await galaxy.startHandler("handler2", pool, {
+      GALAXY_FAULT_POINT: "start:after@crashing",
+    });
+    const { job } = await submit("crashing");
+    expect(await doomed.stop("SIGCONT")).to.equal("SIGKILL");
+    await galaxy.database.sql`
+      update handler_incarnation set heartbeat_time = now() - interval '1 day' where server_name = 'handler2'`;
+    await galaxy.startHandler("handler3", pool);
+    expect(await galaxy.job(job, ["ok", "error"], 90_000)).to.include({ state: "ok" });
+    expect(await readFile(join(folder, "crashing"), "utf8")).to.match(/^\d+\n$/);
   });
 
   it("runs other jobs while Slurm's controller hangs, and those for Slurm once when it goes on", async () => {
