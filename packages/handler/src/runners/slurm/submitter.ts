@@ -6,8 +6,8 @@ import { SlurmUnansweredError, type SlurmCommands, type Submission } from "./slu
 import { jobComment, jobName, sbatchArguments, sbatchInput, settingsOf } from "./submission.ts";
 import { SubmitGate } from "./submit-gate.ts";
 
-/** What a turn at the gate came to. `full`: Slurm takes no more such jobs now. */
-type Turn = "done" | "full";
+/** What a turn at the gate came to: the job of Slurm, or none for good. `full`: Slurm takes no more such jobs now. */
+type Turn = { readonly jobId: string } | "full" | "none";
 
 /**
  * Gives runs to Slurm. What is written before anything is done makes each crash a provable state: a run that was not claimed was
@@ -58,6 +58,8 @@ export class Submitter {
       await limit.untilOpen();
       turn = await this.#gate.pass(async () => (limit.isOpen ? this.#untilAnswered(watch, false) : "full"));
     }
+    // Noted when the next submission is under way.
+    if (typeof turn === "object") await watch.submitted(turn.jobId);
   }
 
   #limitOf({ run }: RunWatch): BackOff {
@@ -75,10 +77,7 @@ export class Submitter {
       if (look) {
         const found = await this.#find(watch);
         if (found === "unanswered") continue;
-        if (found !== undefined) {
-          await watch.submitted(found);
-          break;
-        }
+        if (found !== undefined) return { jobId: found };
         look = false;
       }
       // The batch script looks for itself; this saves a dead handler's jobs the way through the queue.
@@ -99,10 +98,10 @@ export class Submitter {
         return "full";
       }
       if (submission.outcome === "refused") watch.fail(`Slurm refused the job: ${submission.reason}`);
-      else await this.#onSubmitted(watch, submission.jobId);
+      else return this.#onSubmitted(watch, submission.jobId);
       break;
     }
-    return "done";
+    return "none";
   }
 
   #submitOnce(run: PreparedRun): Promise<Submission> {
@@ -110,12 +109,15 @@ export class Submitter {
     return this.#commands.submit(sbatchArguments(run, settings), sbatchInput(run, settings), this.#closing);
   }
 
-  async #onSubmitted(watch: RunWatch, jobId: string): Promise<void> {
-    this.#limits.get(JSON.stringify(settingsOf(watch.run).options))?.succeeded();
+  async #onSubmitted(watch: RunWatch, jobId: string): Promise<Turn> {
+    const key = JSON.stringify(settingsOf(watch.run).options);
+    this.#limits.get(key)?.succeeded();
+    this.#limits.delete(key);
     watch.submissions += 1;
+    if (!watch.isCancelled) return { jobId };
     // Its directory may be gone by now.
-    if (watch.isCancelled) await this.#commands.cancel([jobId]);
-    else await watch.submitted(jobId);
+    await this.#commands.cancel([jobId]);
+    return "none";
   }
 
   /** @returns the Slurm job of the run; undefined when there is none */
