@@ -31,6 +31,7 @@ export interface JobExplanation {
     | "handler-lost"
     | "starting"
     | "running"
+    | "requeued"
     | "ending";
   readonly reason: string;
 }
@@ -72,7 +73,7 @@ export async function explainJob(
       });
     case "running":
       return explainHeld(database, job, {
-        code: "running",
+        code: job.waitReason === null ? "running" : "requeued",
         reason: withInfo(
           `the job runs on destination ${job.destinationId}${decided(job)}, watched by handler ${job.handler}`,
           job.waitReason,

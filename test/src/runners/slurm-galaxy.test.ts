@@ -76,6 +76,9 @@ const jobConf = (slurmConf: string) => `<?xml version="1.0"?>
             <resubmit condition="memory_limit_reached" destination="nowhere"/>
             <resubmit condition="unknown_error" destination="long"/>
         </destination>
+        <destination id="restarted" runner="slurm">
+            <param id="nativeSpecification">--requeue</param>
+        </destination>
         <destination id="long" runner="slurm">
             <param id="time">0:30:00</param>
         </destination>
@@ -88,6 +91,7 @@ const jobConf = (slurmConf: string) => `<?xml version="1.0"?>
         <tool id="hungry" destination="small"/>
         <tool id="refused" destination="nowhere"/>
         <tool id="crashing" handler="doomed"/>
+        <tool id="restarting" destination="restarted"/>
         <tool id="quick" destination="here"/>
         <tool id="report_drmaa" destination="by_drmaa"/>
         <tool id="report_cli" destination="by_cli"/>
@@ -129,6 +133,7 @@ describe("a Galaxy whose jobs run on Slurm (slurmctld, slurmd, munged)", functio
       ["held", "echo held > report.txt"],
       ["refused", "true"],
       ["crashing", `echo $SLURM_JOB_ID >> ${folder}/crashing; echo crashed > report.txt`],
+      ["restarting", "if [ -z $SLURM_RESTART_COUNT ]; then sleep 300; fi; echo again > report.txt"],
       ["quick", "echo quick > report.txt"],
       ["counted", `echo $SLURM_JOB_ID >> ${folder}/count; echo counted > report.txt`],
       ["report_later", "sleep 300"],
@@ -255,6 +260,22 @@ describe("a Galaxy whose jobs run on Slurm (slurmctld, slurmd, munged)", functio
       what: "the job that waited to end",
       deadline: 60_000,
     });
+  });
+
+  it("says of a running job that Slurm has put it back into its queue, until it runs again", async () => {
+    const { job, output } = await submit("restarting");
+    await galaxy.job(job, ["running"], 60_000);
+    await cluster.run("scontrol", "requeue", (await rowOf("restarting")).jobRunnerExternalId!);
+    const why = await until(
+      async () => {
+        const { code, reason } = await galaxy.api(`/api/jobs/${job}/why`);
+        return /Slurm has put the job back into its queue; Slurm: /.test(reason) && { code, reason };
+      },
+      { what: "the reason", deadline: 30_000 },
+    );
+    expect(why).to.include({ code: "requeued" });
+    expect(await galaxy.job(job, ["ok", "error"], 90_000)).to.include({ state: "ok", exit_code: 0 });
+    expect(await galaxy.api(`/api/datasets/${output}/display`)).to.equal("again\n");
   });
 
   it("runs a job once whose handler died after its submission, before it was noted", async () => {

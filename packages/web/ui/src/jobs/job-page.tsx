@@ -65,7 +65,7 @@ function Job({ job }: { job: FullJob }) {
           ) : null}
         </div>
       </header>
-      {waits(job.state) ? <WhyItWaits id={job.id} state={job.state} /> : null}
+      {waits(job.state) || job.state === "running" ? <WhyItWaits id={job.id} state={job.state} /> : null}
       <Messages job={job} />
       <JobTimes job={job} />
       <JobFiles job={job} />

@@ -31,8 +31,10 @@ export function WhyItWaits({ id, state }: { id: string; state: string }) {
     return () => window.clearTimeout(timer);
   }, [why.data, why.error]);
   // The page itself says when the server does not answer.
-  if (why.data === undefined || !waits(why.data.state)) return null;
+  if (why.data === undefined) return null;
   const { code, reason, since } = why.data;
+  // A cluster may put a job that runs back into its queue.
+  if (!waits(why.data.state) && code !== "requeued") return null;
   return (
     <section class="note why" data-why={code} aria-live="polite">
       <h2>{state === "paused" ? "Why it is paused" : "Why it waits"}</h2>
