@@ -56,8 +56,8 @@ export interface RunQueue {
   /** Resolves when the run has begun, with its id there; never when it ends before. */
   readonly begun: Promise<string>;
   /**
-   * Tells its id as soon as it has one, and each new reason why it waits, in words for the user. One listener; it gets what is
-   * known already at once.
+   * Tells its id as soon as it has one, and each new reason why it waits, in words for the user; an empty one: it runs. A run that
+   * has begun may wait again. One listener; it gets what is known already at once.
    */
   follow(listener: (news: { readonly externalId: string; readonly reason: string }) => void): void;
 }
