@@ -30,7 +30,7 @@ export function awaitBegin(
   const reasons = reasonsOf(context, database);
   started.queue.follow(({ externalId, reason }) => reasons.note({ id, fence, externalId, reason }));
   if (job.state === "running") return { ended: started.ended };
-  const ended = follow(context, database, job, started, started.queue, commandLine);
+  const ended = follow(context, job, started, started.queue, commandLine);
   // Whoever awaits it sees its error; until then it must not end the process.
   ended.catch(() => undefined);
   return { ended, begun: started.queue.begun };
@@ -38,7 +38,6 @@ export function awaitBegin(
 
 async function follow(
   context: HandlerContext,
-  database: Database,
   job: JobRow,
   { ended }: StartedRun,
   queue: RunQueue,
