@@ -1,6 +1,11 @@
 import { hostname } from "node:os";
 import { isAlive, ownIdentity, type GalaxyConfig } from "@galaxy-jobs/runtime";
-import { registerIncarnation, type Database, type LiveIncarnation } from "@galaxy-jobs/shared-db";
+import {
+  ownProtocol,
+  registerIncarnation,
+  type Database,
+  type LiveIncarnation,
+} from "@galaxy-jobs/shared-db";
 import { release } from "./release.ts";
 
 /*
@@ -45,17 +50,17 @@ import { release } from "./release.ts";
  * End. A handler that is stopped gives back what it has not started, leaves its runs or waits for them (handler_stop), and ends
  * its row; neighbours adopt at once what it left, or its next start does.
  *
+ * Releases. Processes of two releases understand each other as far as the migrations say (shared-db/src/schema-compatibility.ts);
+ * a handler that they shut out does not register.
+ *
  * test/src/recovery/ runs this against real processes with kill -9 at every step, and as a simulation over thousands of seeds,
  * which finds the violation when one of these guards is taken out.
  */
 
-/** Grows when processes of two releases could misunderstand each other through the database. */
-export const protocol = 2;
-
 /**
  * Makes this process the one holder of its server name.
  * @returns the id of its incarnation
- * @throws ServerNameTakenError when another live process has the name
+ * @throws ServerNameTakenError when another live process has the name; NewerDatabaseError when the schema shuts this release out
  */
 export async function registerHandler(
   database: Database,
@@ -71,7 +76,7 @@ export async function registerHandler(
     pidStartTime: startTime,
     tags,
     version: release,
-    protocol,
+    protocol: await ownProtocol(),
     leaseSeconds: config.handlerLease,
     runDirectoryId,
   };

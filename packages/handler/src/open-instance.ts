@@ -1,17 +1,26 @@
 import { formatFault, locateDatabase, type DaemonContext } from "@galaxy-jobs/runtime";
-import { migrate, openWhenReady, type Database } from "@galaxy-jobs/shared-db";
+import {
+  applicationName,
+  migrate,
+  migrationStatus,
+  openWhenReady,
+  ownProtocol,
+  type Database,
+} from "@galaxy-jobs/shared-db";
 import { loadToolBox, type ToolBox } from "@galaxy-jobs/tools";
+import { SchemaWatch } from "./schema-watch.ts";
 
 /**
  * What every daemon of an instance begins with: its database, migrated, and its tools. The database is closed again when the
  * daemon stops, after all that was started later.
  * @param program for pg_stat_activity
+ * @returns also the protocol number of this release (shared-db/src/schema-compatibility.ts)
  * @throws DatabaseUnavailableError, and what migrations throw
  */
 export async function openInstance(
   context: DaemonContext,
   program: string,
-): Promise<{ readonly database: Database; readonly tools: ToolBox }> {
+): Promise<{ readonly database: Database; readonly tools: ToolBox; readonly protocol: number }> {
   const { config, logger } = context;
   const located = await locateDatabase(config, logger);
   await context.run({
@@ -19,8 +28,9 @@ export async function openInstance(
     start: () => Promise.resolve(),
     stop: () => located.release(),
   });
+  const protocol = await ownProtocol();
   const database = await openWhenReady(located.connection, {
-    applicationName: `${program} ${config.serverName}`,
+    applicationName: applicationName(program, protocol, config.serverName),
     statementTimeout: config.databaseStatementTimeout * 1000,
     onWait: (reason, wait) => logger.warn("database.waiting", { reason, nextTryInMs: wait }),
   });
@@ -31,7 +41,15 @@ export async function openInstance(
   });
   const applied = await migrate(database);
   if (applied.length > 0) logger.info("database.migrated", { migrations: applied });
+  const { current } = await migrationStatus(database);
+  if (current > protocol) logger.warn("database.newer", { migration: current, known: protocol });
+  await context.run(
+    new SchemaWatch(database, protocol, {
+      onShutOut: (error) => context.end(1, error.message),
+      onError: (error) => logger.debug("database.schema_watch", { error }),
+    }),
+  );
   const tools = await loadToolBox(config.toolPaths);
   for (const fault of tools.faults) logger.warn("tool.faulty", { fault: formatFault(fault) });
-  return { database, tools };
+  return { database, tools, protocol };
 }

@@ -5,6 +5,7 @@ export * from "./migrate.ts";
 export * from "./open-database.ts";
 export * from "./open-when-ready.ts";
 export * from "./rows.ts";
+export * from "./schema-compatibility.ts";
 export * from "./sql.ts";
 export * from "./sqlstate.ts";
 export * from "./queries/active-jobs.ts";

@@ -42,7 +42,7 @@ export async function startApplication(
   { mules, awaitsName, metrics }: ApplicationPlace,
 ): Promise<Application> {
   const { config, logger } = context;
-  const { database, tools } = await openInstance(context, "galaxy-web");
+  const { database, tools, protocol } = await openInstance(context, "galaxy-web");
   if (config.singleUser !== undefined) await ensureUser(database, config.singleUser);
   const offered = offerResources(config, tools);
   const feed = new EventFeed(database, logger);
@@ -72,6 +72,7 @@ export async function startApplication(
     logger,
     feed,
     release,
+    protocol,
     metrics: () => all?.text() ?? own.metrics(),
     ids: await loadIdEncoder(database, config.idSecret),
     toolBox: () => offered,

@@ -18,6 +18,8 @@ export interface WebContext {
   readonly submitQueue: SubmitQueue;
   readonly assigner: HandlerAssigner;
   readonly release: string;
+  /** The number of its newest migration. */
+  readonly protocol: number;
   /** Of this process, or of all of its tree, in Prometheus' text form. */
   readonly metrics: () => Promise<string>;
 }

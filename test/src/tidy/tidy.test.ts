@@ -53,6 +53,15 @@ describe("the source tree", () => {
     expect(read("pnpm-lock.yaml")).to.not.match(/https?:\/\//);
   });
 
+  it("declares of each migration which releases can work with what it leaves", () => {
+    const undeclared = tracked(/^packages\/shared-db\/migrations\/.*\.sql$/).filter(
+      (file) =>
+        // The first ones were never released without each other.
+        Number.parseInt(basename(file), 10) > 9 && !/^-- compatible-from: \d+$/m.test(read(file)),
+    );
+    expect(undeclared).to.deep.equal([]);
+  });
+
   it("has a stage for each step of a job that ARCHITECTURE.md names", () => {
     const stages = tracked(/^packages\/handler\/src\/stages\/.*\.ts$/).map((file) => basename(file));
     const architecture = read("ARCHITECTURE.md");

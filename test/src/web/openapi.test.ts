@@ -56,6 +56,7 @@ describe("the OpenAPI document", function () {
         warn: () => undefined,
       }),
       release: "test",
+      protocol: 1,
       metrics: () => Promise.resolve(""),
     });
     const served = routesOf(app.router as unknown as Layers)

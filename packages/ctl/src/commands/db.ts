@@ -5,11 +5,20 @@ import { withDatabase, type CommonArguments } from "../session.ts";
 
 export function dbCommands(parser: Argv<CommonArguments>): Argv {
   return parser
-    .command("migrate", "Bring the database to this release's schema", {}, (args) =>
-      withDatabase(args as CommonArguments, async (database) => {
-        const applied = await migrate(database);
-        process.stdout.write(applied.length === 0 ? "nothing to do\n" : `applied ${applied.join(", ")}\n`);
-      }),
+    .command(
+      "migrate",
+      "Bring the database to this release's schema; handlers may work meanwhile",
+      (command) =>
+        command.option("patience", {
+          type: "number",
+          default: 120,
+          describe: "Seconds to try to get the locks of a migration",
+        }),
+      (args) =>
+        withDatabase(args as CommonArguments, async (database) => {
+          const applied = await migrate(database, { lockPatience: args.patience });
+          process.stdout.write(applied.length === 0 ? "nothing to do\n" : `applied ${applied.join(", ")}\n`);
+        }),
     )
     .command("status", "Show the schema's version, and what is pending", {}, (args) =>
       withDatabase(args as CommonArguments, async (database) => {
@@ -21,9 +30,15 @@ export function dbCommands(parser: Argv<CommonArguments>): Argv {
             `the database is at ${status.current}, this release brings ${status.latest}\n`,
           );
           for (const name of status.pending) process.stdout.write(`pending: ${name}\n`);
+          if (status.current > status.latest)
+            process.stdout.write(
+              status.usable
+                ? "what is newer says that this release can work on it\n"
+                : "this release cannot work on it: use one that is as new as the database\n",
+            );
         }
         // A script can ask: 0 only when this release can work on the database as it is.
-        if (status.pending.length > 0 || status.current > status.latest) process.exitCode = 1;
+        if (!status.usable) process.exitCode = 1;
       }),
     )
     .command(

@@ -19,6 +19,10 @@ const columns = [
   { title: "pid", value: (row: HandlerRow) => row.pid },
   { title: "tags", value: (row: HandlerRow) => row.tags.join(" ") },
   {
+    title: "release/migration",
+    value: (row: HandlerRow) => (row.version === null ? "" : `${row.version}/${row.protocol}`),
+  },
+  {
     title: "heartbeat",
     value: (row: HandlerRow) => (row.heartbeatAge === null ? "" : `${row.heartbeatAge.toFixed(0)} s ago`),
   },

@@ -11,6 +11,8 @@ export interface HandlerRow {
   readonly pid: number | null;
   readonly tags: readonly string[];
   readonly version: string | null;
+  /** See schema-compatibility.ts. */
+  readonly protocol: number | null;
   readonly startTime: Date | null;
   readonly heartbeatTime: Date | null;
   /** Seconds, by the database's clock. */
@@ -57,7 +59,7 @@ export async function listHandlers(
       select distinct on (h.server_name) h.* from handler_incarnation h join names using (server_name)
       order by h.server_name, (h.end_time is null) desc, h.id desc
     )
-    select n.server_name, h.id is not null and h.end_time is null as live, h.hostname, h.pid, coalesce(h.tags, '{}') as tags, h.version,
+    select n.server_name, h.id is not null and h.end_time is null as live, h.hostname, h.pid, coalesce(h.tags, '{}') as tags, h.version, h.protocol,
       h.start_time, h.heartbeat_time, h.lease_seconds, extract(epoch from now() - h.heartbeat_time)::float8 as heartbeat_age, h.end_time, h.end_reason,
       d.drain_time, d.requested_by as drained_by,
       held.claimed as jobs_claimed, held.queued as jobs_queued, held.running as jobs_running, held.ending as jobs_ending,

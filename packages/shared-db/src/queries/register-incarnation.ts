@@ -1,4 +1,5 @@
 import { errorCode, sqlState } from "../sqlstate.ts";
+import { holdAdmission, refuseIfShutOut } from "../schema-compatibility.ts";
 import type { Database, Sql } from "../sql.ts";
 import { releaseUnstartedOf } from "./end-incarnation.ts";
 
@@ -12,6 +13,7 @@ export interface HandlerIdentity {
   /** The tags it takes jobs of; `_default_` for untagged ones. */
   readonly tags: readonly string[];
   readonly version: string;
+  /** The number of its release's newest migration: see schema-compatibility.ts. */
   readonly protocol: number;
   /** Seconds without a heartbeat after which others take over its jobs. */
   readonly leaseSeconds: number;
@@ -51,7 +53,7 @@ export class ServerNameTakenError extends Error {
  *   claimed goes back then; what it had started is for an adopter.
  * @param options.poisonLimit see `releaseUnstartedOf`
  * @returns the id of the new incarnation
- * @throws ServerNameTakenError
+ * @throws ServerNameTakenError, NewerDatabaseError
  */
 export async function registerIncarnation(
   database: Database,
@@ -63,6 +65,8 @@ export async function registerIncarnation(
 ): Promise<number> {
   try {
     return await database.begin(async (sql) => {
+      await holdAdmission(sql);
+      await refuseIfShutOut(sql, identity.protocol);
       const holder = await lockHolder(sql, identity.serverName);
       if (holder !== undefined) {
         if (!isGone(holder)) throw new ServerNameTakenError(holder);

@@ -38,7 +38,7 @@ export function healthRoutes(api: ApiRoutes, context: WebContext): void {
       tag: "service",
       summary: "Whether jobs sent here would run",
       description:
-        "The database answers, is at this release's migration, and each pool that tools are mapped to has a live handler.",
+        "The database answers, its migrations are ones that this release can work with, and each pool that tools are mapped to has a live handler.",
       access: "anybody",
       answer: readiness,
       statuses: { 503: "Not ready" },
@@ -53,8 +53,8 @@ export function healthRoutes(api: ApiRoutes, context: WebContext): void {
 
 async function examine(context: WebContext): Promise<z.infer<typeof readiness>> {
   try {
-    const { current, latest } = await migrationStatus(context.database);
-    if (current !== latest) {
+    const { current, latest, usable } = await migrationStatus(context.database);
+    if (!usable) {
       const remedy = current < latest ? "run galaxyctl db migrate" : "start the release that migrated it";
       const missing = [`the database is at migration ${current}, this release needs ${latest}: ${remedy}`];
       return { status: "not ready", missing, migration: current, pools: [] };

@@ -19,13 +19,20 @@ export function serviceRoutes(api: ApiRoutes, context: WebContext): void {
       answer: z.strictObject({
         version_major: z.string(),
         version_minor: z.string(),
-        extra: z.strictObject({ server: z.string(), release: z.string() }),
+        extra: z.strictObject({
+          server: z.string(),
+          release: z.string(),
+          protocol: z.int().meta({
+            description:
+              "The newest migration that this release knows: docs/upgrade.md says who works with whom.",
+          }),
+        }),
       }),
     },
     () => ({
       version_major: galaxyMajor,
       version_minor: "0",
-      extra: { server: "galaxy-jobs", release: context.release },
+      extra: { server: "galaxy-jobs", release: context.release, protocol: context.protocol },
     }),
   );
 
