@@ -48,6 +48,10 @@ describe("Processes of two releases on one database", function () {
     if (folder !== undefined) await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   });
 
+  afterEach(function () {
+    if (this.currentTest?.state === "failed") console.log(galaxy.web.lines.join("\n"));
+  });
+
   const ctl = (program: string, ...words: string[]): Promise<{ code: number; said: string }> =>
     execute(process.execPath, [program, "-c", galaxy.configFile, ...words], { timeout: patience }).then(
       ({ stdout }) => ({ code: 0, said: stdout }),
