@@ -70,10 +70,10 @@ export function toleratesProtocol(applied: readonly AppliedMigration[], protocol
 /** In order; none on an empty database. */
 export async function appliedMigrations(sql: Sql): Promise<AppliedMigration[]> {
   try {
-    // Every column, as a database that was last migrated long ago has no compatible_from.
-    const rows = await sql<(Omit<AppliedMigration, "compatibleFrom"> & { compatibleFrom?: number | null })[]>`
-      select * from schema_migration order by version`;
-    return rows.map(({ version, name, checksum, compatibleFrom = null }) => ({
+    // As one value, since a database that was last migrated long ago has no compatible_from.
+    const rows = await sql<{ applied: AppliedMigration & { compatible_from?: number | null } }[]>`
+      select to_jsonb(m) as applied from schema_migration m order by version`;
+    return rows.map(({ applied: { version, name, checksum, compatible_from: compatibleFrom = null } }) => ({
       version,
       name,
       checksum,

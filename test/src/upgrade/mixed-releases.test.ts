@@ -13,7 +13,12 @@ const execute = promisify(execFile);
 const patience = 60_000;
 
 const expanding = (latest: number): string => `-- compatible-from: ${latest}
-alter table job add column mark text;
+do $$
+declare known record;
+begin
+  for known in select relname from pg_class where relkind in ('r', 'p') and relnamespace = 'public'::regnamespace and not relispartition
+  loop execute format('alter table %I add column mark text', known.relname); end loop;
+end $$;
 create table later_thing (id bigint primary key);
 `;
 const contracting = `-- compatible-from: 9001

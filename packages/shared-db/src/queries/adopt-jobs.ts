@@ -1,3 +1,4 @@
+import { jobColumns } from "../job-columns.ts";
 import type { Sql } from "../sql.ts";
 import type { JobRow } from "../rows.ts";
 
@@ -48,6 +49,6 @@ export async function adoptJobs(sql: Sql, adopter: Adopter): Promise<JobRow[]> {
     update job set incarnation_id = ${incarnationId}, handler = ${serverName}, handed_to = null, fence = fence + 1, update_time = now(),
       handler_deaths = handler_deaths + (state = 'queued' and left_behind.lost)::int
     from left_behind where job.id = left_behind.id
-    returning job.*`;
+    returning ${jobColumns(sql)}`;
   return [...rows].toSorted((a, b) => a.id - b.id);
 }

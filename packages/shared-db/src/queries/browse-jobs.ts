@@ -1,3 +1,4 @@
+import { jobColumns } from "../job-columns.ts";
 import type { JobRow } from "../rows.ts";
 import type { Sql } from "../sql.ts";
 
@@ -39,7 +40,7 @@ export async function browseJobs(
 
 /** One job with all its columns; undefined when there is none. */
 export async function findJob(sql: Sql, id: number): Promise<JobRow | undefined> {
-  const [job] = await sql<JobRow[]>`select * from job where id = ${id}`;
+  const [job] = await sql<JobRow[]>`select ${jobColumns(sql)} from job where id = ${id}`;
   return job;
 }
 

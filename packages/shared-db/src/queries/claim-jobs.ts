@@ -1,3 +1,4 @@
+import { jobColumns } from "../job-columns.ts";
 import { bigintOid, type Database, type Fragment, type Json, type Sql } from "../sql.ts";
 import type { JobRow } from "../rows.ts";
 import { virtualTime } from "./virtual-time.ts";
@@ -120,9 +121,9 @@ async function claimJobs(sql: Sql, request: ClaimRequest, locking: Fragment): Pr
       from taken
       where job.id = any(array(select id from taken)) and job.id = taken.id and state in ('new', 'resubmitted')
         and incarnation_id is null
-      returning job.*, taken.queue
+      returning ${jobColumns(sql)}, taken.queue
     ) ${express.history}
-    select * from changed`;
+    select ${jobColumns(sql, "changed")}, changed.queue from changed`;
   return inDispatchOrder([...rows], ({ queue }) => queue);
 }
 

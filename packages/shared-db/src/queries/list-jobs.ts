@@ -1,3 +1,4 @@
+import { jobColumns } from "../job-columns.ts";
 import type { JobRow } from "../rows.ts";
 import type { Json, Sql } from "../sql.ts";
 
@@ -35,7 +36,7 @@ export async function listJobs(sql: Sql, filter: JobFilter): Promise<ListedJob[]
   const order = filter.orderBy === "create_time" ? sql`job.id desc` : sql`job.update_time desc, job.id desc`;
   const any = (texts: readonly string[]) => sql`any(${sql.array([...texts])})`;
   return sql<ListedJob[]>`
-    select job.*, galaxy_user.email as user_email
+    select ${jobColumns(sql)}, galaxy_user.email as user_email
     from job left join galaxy_user on galaxy_user.id = job.user_id
     where ${filter.userId === undefined ? sql`true` : sql`job.user_id = ${filter.userId}`}
       and ${filter.states === undefined ? sql`true` : sql`job.state = ${any(filter.states)}`}
@@ -73,7 +74,7 @@ export async function findEqualJobs(
   },
 ): Promise<JobRow[]> {
   return sql<JobRow[]>`
-    select * from job
+    select ${jobColumns(sql)} from job
     where user_id = ${like.userId} and tool_id = ${like.toolId} and tool_version = ${like.toolVersion}
       and params = ${sql.json({ ...like.params })}::jsonb and state = any(${sql.array([...like.states])})
       and ${like.historyId === undefined ? sql`true` : sql`history_id = ${like.historyId}`}

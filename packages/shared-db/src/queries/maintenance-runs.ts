@@ -16,6 +16,10 @@ export interface MaintenanceRun {
   readonly error: string | null;
 }
 
+/** Never `*`: see job-columns.ts. */
+const columns = (sql: Sql) =>
+  sql`id, task, slot, server_name, hostname, start_time, end_time, outcome, counts, error`;
+
 /**
  * Takes a task's run of the present minute, unless another process has it or runs the task still; when it is taken, holds the
  * task's lock while `work` runs and leaves a row with what came of it. The lock ends with this process's connection, so a
@@ -76,7 +80,7 @@ async function writeEnd(
   const [row] = await sql<MaintenanceRun[]>`
     update maintenance_run set end_time = clock_timestamp(), outcome = ${end.outcome}, error = ${end.error},
       counts = ${sql.json(end.counts as Json)}
-    where id = ${id} returning *`;
+    where id = ${id} returning ${columns(sql)}`;
   return row!;
 }
 
@@ -86,7 +90,7 @@ export async function listMaintenanceRuns(
   filter: { readonly task?: string; readonly limit: number },
 ): Promise<MaintenanceRun[]> {
   return sql<MaintenanceRun[]>`
-    select * from maintenance_run
+    select ${columns(sql)} from maintenance_run
     where ${filter.task === undefined ? sql`true` : sql`task = ${filter.task}`}
     order by id desc limit ${filter.limit}`;
 }

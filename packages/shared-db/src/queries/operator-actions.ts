@@ -30,7 +30,7 @@ export async function listOperatorActions(
   filter: { readonly serverName?: string; readonly limit: number },
 ): Promise<OperatorAction[]> {
   return sql<OperatorAction[]>`
-    select * from operator_action
+    select id, create_time, actor, action, server_name, job_id, details from operator_action
     where ${filter.serverName === undefined ? sql`true` : sql`server_name = ${filter.serverName}`}
     order by id desc limit ${filter.limit}`;
 }

@@ -1,3 +1,4 @@
+import { jobColumns } from "../job-columns.ts";
 import type { JobRow } from "../rows.ts";
 import type { Sql } from "../sql.ts";
 import type { Adopter } from "./adopt-jobs.ts";
@@ -28,5 +29,5 @@ export async function takeHandedJobs(sql: Sql, taker: Adopter): Promise<JobRow[]
       order by j.id limit ${taker.limit}
       for no key update of j skip locked))
     and state = 'running' and handed_to is not null
-    returning *`;
+    returning ${jobColumns(sql)}`;
 }
