@@ -1,4 +1,4 @@
-// Health of a container: `node docker/health.mjs web` asks the web tier whether it answers, `… handler NAME` asks the database
+// Health of a container: `node docker/health.mjs web [PORT]` asks the web tier whether it answers, `… handler NAME` asks the database
 // whether the handler of that name (%h: this host) has given its sign of life.
 import { execFileSync } from "node:child_process";
 import { hostname } from "node:os";
@@ -7,11 +7,13 @@ import { hostname } from "node:os";
 const LONGEST_SILENCE = 30;
 
 const [kind, name = ""] = process.argv.slice(2);
-if (kind === "web") await checkWeb();
+if (kind === "web") await checkWeb(name || "8080");
 else checkHandler(name.replaceAll("%h", hostname()));
 
-async function checkWeb() {
-  const response = await fetch("http://127.0.0.1:8080/health/live", { signal: AbortSignal.timeout(5_000) });
+async function checkWeb(port) {
+  const response = await fetch(`http://127.0.0.1:${port}/health/live`, {
+    signal: AbortSignal.timeout(5_000),
+  });
   if (!response.ok) fail(`the web tier answers ${response.status}`);
 }
 

@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -34,6 +34,8 @@ export async function startNginx(options: { http?: string; server: string }): Pr
     return { path, line: `${kind}_temp_path ${path};` };
   });
   for (const { path } of temporary) await mkdir(path);
+  // What is included by a name alone is looked for beside its configuration.
+  await copyFile("/etc/nginx/uwsgi_params", join(folder, "uwsgi_params")).catch(() => undefined);
   const config = join(folder, "nginx.conf");
   await writeFile(
     config,
@@ -76,7 +78,8 @@ http {
   };
 }
 
-async function freePort(): Promise<number> {
+/** A port of loopback that nobody listens on at the moment. */
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;

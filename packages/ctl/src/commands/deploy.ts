@@ -1,23 +1,26 @@
-import { execFile } from "node:child_process";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { createInterface } from "node:readline/promises";
-import { promisify } from "node:util";
 import type { Argv } from "yargs";
+import { checkFiles } from "../deploy/check-files.ts";
+import { composeFiles } from "../deploy/compose-files.ts";
 import { hostFacts } from "../deploy/host-facts.ts";
-import { renderFiles, type ProcessManager, type RenderedFile } from "../deploy/render-files.ts";
+import { nginxFile } from "../deploy/nginx-file.ts";
+import { renderFiles, type DeployTarget, type RenderedFile } from "../deploy/render-files.ts";
 import { writeFiles } from "../deploy/write-files.ts";
 import { configOf, type CommonArguments } from "../session.ts";
 
-const execute = promisify(execFile);
-
 interface InitArguments extends CommonArguments {
   readonly directory: string;
-  readonly with: ProcessManager;
+  readonly with: DeployTarget;
   readonly user?: string;
   readonly group?: string;
   readonly bin?: string;
   readonly handlers: number;
   readonly environmentDir: string;
+  readonly host?: string;
+  readonly listen?: string;
+  readonly certificate?: string;
+  readonly key?: string;
   readonly yes?: boolean;
 }
 
@@ -25,7 +28,7 @@ export function deployCommands(parser: Argv<CommonArguments>): Argv {
   return parser
     .command(
       "init <directory>",
-      "Write the files of a process manager for this host and this configuration",
+      "Write the files of a process manager, of containers or of nginx for this host and this configuration",
       (init) =>
         init
           .positional("directory", {
@@ -34,7 +37,7 @@ export function deployCommands(parser: Argv<CommonArguments>): Argv {
             describe: "Where to, e.g. /etc/systemd/system",
           })
           .option("with", {
-            choices: ["systemd", "supervisor"] as const,
+            choices: ["systemd", "supervisor", "compose", "nginx"] as const,
             demandOption: true,
             describe: "Which one",
           })
@@ -56,13 +59,21 @@ export function deployCommands(parser: Argv<CommonArguments>): Argv {
           .option("handlers", {
             type: "number",
             default: 4,
-            describe: "How many, unless job_conf defines them",
+            describe: "How many, unless job_conf defines them; with compose: containers of each pool",
           })
           .option("environment-dir", {
             type: "string",
             default: "/etc/galaxy",
             describe: "Of files with secrets (systemd)",
           })
+          .option("host", { type: "string", requiresArg: true, describe: "Name of the site (nginx)" })
+          .option("listen", {
+            type: "string",
+            requiresArg: true,
+            describe: "Address or port (nginx; default 80, with a certificate 443)",
+          })
+          .option("certificate", { type: "string", requiresArg: true, describe: "PEM file, for TLS (nginx)" })
+          .option("key", { type: "string", requiresArg: true, describe: "Its key (nginx)" })
           .option("yes", { alias: "y", type: "boolean", describe: "Overwrite what is there without asking" }),
       (args) => init(args as unknown as InitArguments),
     )
@@ -72,9 +83,7 @@ export function deployCommands(parser: Argv<CommonArguments>): Argv {
 async function init(args: InitArguments): Promise<void> {
   if (!Number.isInteger(args.handlers) || args.handlers < 1 || args.handlers > 100)
     throw new Error("--handlers: expected a whole number from 1 to 100");
-  const { environmentDir: environmentDirectory, user, group, bin, handlers } = args;
-  const facts = hostFacts(configOf(args), { user, group, bin, handlers, environmentDirectory });
-  const files = renderFiles(args.with, facts);
+  const files = filesFor(args);
   const folder = resolve(args.directory);
   const result = await writeFiles(
     folder,
@@ -89,7 +98,15 @@ async function init(args: InitArguments): Promise<void> {
   }
   for (const path of result.written) process.stdout.write(`wrote ${path}\n`);
   for (const path of result.unchanged) process.stdout.write(`unchanged ${path}\n`);
-  if (args.with === "systemd") await verify(folder, files);
+  await check(args.with, folder, files);
+}
+
+function filesFor(args: InitArguments): RenderedFile[] {
+  const config = configOf(args);
+  const { environmentDir: environmentDirectory, user, group, bin, handlers } = args;
+  if (args.with === "nginx") return [nginxFile(config, args)];
+  const facts = hostFacts(config, { user, group, bin, handlers, environmentDirectory });
+  return args.with === "compose" ? composeFiles(config, facts, { handlers }) : renderFiles(args.with, facts);
 }
 
 async function confirm(isAgreed: boolean): Promise<boolean> {
@@ -103,24 +120,15 @@ async function confirm(isAgreed: boolean): Promise<boolean> {
   }
 }
 
-/** systemd-analyze says by its words, and not always by its exit code, what is wrong. */
-async function verify(folder: string, files: readonly RenderedFile[]): Promise<void> {
-  const units = files.map(({ name }) => join(folder, name.replace("@.", "@0.")));
-  try {
-    const { stdout, stderr } = await execute("systemd-analyze", ["verify", ...units], { timeout: 30_000 });
-    complain(stdout + stderr);
-  } catch (error) {
-    const { code, stdout = "", stderr = "" } = error as { code?: unknown; stdout?: string; stderr?: string };
-    if (code === "ENOENT") process.stdout.write("not checked: there is no systemd-analyze here\n");
-    else complain(stdout + stderr || String(error));
+/** Says what the program that reads the files says of them. */
+async function check(target: DeployTarget, folder: string, files: readonly RenderedFile[]): Promise<void> {
+  const result = await checkFiles(target, folder, files);
+  if (result === undefined) return;
+  const { checker, complaint, wanted } = result;
+  if (checker === undefined) process.stdout.write(`not checked: there is no ${wanted} here\n`);
+  else if (complaint.trim() === "") process.stdout.write(`${checker} finds nothing wrong\n`);
+  else {
+    process.stderr.write(complaint.endsWith("\n") ? complaint : `${complaint}\n`);
+    process.exitCode = 1;
   }
-}
-
-function complain(said: string): void {
-  if (said.trim() === "") {
-    process.stdout.write("systemd-analyze finds nothing wrong\n");
-    return;
-  }
-  process.stderr.write(said);
-  process.exitCode = 1;
 }

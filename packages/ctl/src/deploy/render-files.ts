@@ -1,11 +1,15 @@
-import { readFileSync } from "node:fs";
+import { fillTemplate as fill } from "./fill-template.ts";
 import type { HostFacts, PlannedHandler } from "./host-facts.ts";
 
 export type ProcessManager = "systemd" | "supervisor";
+/** What files can be written for. */
+export type DeployTarget = ProcessManager | "compose" | "nginx";
 
 export interface RenderedFile {
   readonly name: string;
   readonly content: string;
+  /** For its owner only, and never overwritten: people add to it. */
+  readonly secret?: boolean;
 }
 
 /** The files of a process manager for a host. `systemd/` and `supervisor/` of the repository are these, for the host of the documentation. */
@@ -90,14 +94,4 @@ function areNumbered(handlers: readonly PlannedHandler[]): boolean {
 
 function flags(handler: PlannedHandler | undefined): string {
   return (handler?.pools ?? []).map((pool) => ` --attach-to-pool ${pool}`).join("");
-}
-
-/** @throws Error for a template that wants a value which there is not */
-function fill(template: string, values: Readonly<Record<string, string>>): string {
-  const text = readFileSync(new URL(`../../templates/${template}`, import.meta.url), "utf8");
-  return text.replaceAll(/\{\{(\w+)\}\}/g, (_, name: string) => {
-    const value = values[name];
-    if (value === undefined) throw new Error(`the template ${template} wants ${name}`);
-    return value;
-  });
 }

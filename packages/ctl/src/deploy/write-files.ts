@@ -19,7 +19,11 @@ export async function writeFiles(
   show: (diff: string) => void,
   confirm: () => Promise<boolean>,
 ): Promise<WrittenFiles | undefined> {
-  const paths = files.map(({ name, content }) => ({ path: join(folder, name), content }));
+  const paths = files
+    .map(({ name, content, secret = false }) => ({ path: join(folder, name), content, secret }))
+    .map((file) =>
+      file.secret && existsSync(file.path) ? { ...file, content: readFileSync(file.path, "utf8") } : file,
+    );
   const changed = paths.filter(
     ({ path, content }) => existsSync(path) && readFileSync(path, "utf8") !== content,
   );
@@ -29,9 +33,9 @@ export async function writeFiles(
   const fresh = paths.filter(
     ({ path, content }) => !existsSync(path) || readFileSync(path, "utf8") !== content,
   );
-  for (const { path, content } of fresh) {
+  for (const { path, content, secret } of fresh) {
     const aside = `${path}.new`;
-    writeFileSync(aside, content, { mode: 0o644 });
+    writeFileSync(aside, content, { mode: secret ? 0o600 : 0o644 });
     renameSync(aside, path);
   }
   const written = fresh.map(({ path }) => path);
