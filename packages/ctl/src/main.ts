@@ -7,6 +7,7 @@ import { deployCommands } from "./commands/deploy.ts";
 import { handlerCommands, poolCommands } from "./commands/handlers.ts";
 import { jobCommands } from "./commands/jobs.ts";
 import { maintenanceCommands } from "./commands/maintenance.ts";
+import { rollingRestartCommand } from "./commands/rolling-restart.ts";
 import { routeCommand } from "./commands/route.ts";
 import { toolCommands } from "./commands/tools.ts";
 import { topCommand } from "./commands/top.ts";
@@ -25,7 +26,7 @@ const parser = commandLine("galaxyctl", process.argv.slice(2))
   .version(version) as unknown as Argv<CommonArguments>;
 
 try {
-  await topCommand(parser)
+  await rollingRestartCommand(topCommand(parser) as Argv<CommonArguments>)
     .command("db", "The database's schema", (db) => dbCommands(db as Argv<CommonArguments>))
     .command("handlers", "Handlers", (handlers) => handlerCommands(handlers as Argv<CommonArguments>))
     .command("pools", "Pools of handlers", (pools) => poolCommands(pools as Argv<CommonArguments>))

@@ -2,15 +2,14 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import path from "node:path";
-import { askSocket, controlSocketPath, PidFile, type GalaxyConfig } from "@galaxy-jobs/runtime";
+import { askSocket, controlSocketPath } from "@galaxy-jobs/runtime";
 import type { Argv } from "yargs";
 import { printRows } from "../output.ts";
 import { configOf, type CommonArguments } from "../session.ts";
+import { notRunning, reloadWebTier } from "../web-reload.ts";
 
 /** An answer that needs no work, ms. */
 const SOON = 10_000;
-/** What a reload may take on top of the mercy of the old processes, ms. */
-const START = 300_000;
 
 export function webCommands(parser: Argv<CommonArguments>): Argv {
   return parser
@@ -108,25 +107,7 @@ function printPool(state: Record<string, unknown>): void {
 }
 
 async function reload(args: CommonArguments): Promise<void> {
-  const config = configOf(args);
-  const { workerMercy, muleMercy } = config.web.tree;
-  const answer = await askSocket(
-    controlSocketPath(config),
-    { ask: "reload" },
-    START + (workerMercy + muleMercy) * 1000,
-  );
-  if (answer === undefined) return hangUp(config);
-  if (typeof answer["failure"] === "string") throw new Error(`the reload failed: ${answer["failure"]}`);
-  process.stdout.write("reloaded\n");
-}
-
-/** A master without its control socket hears the signal all the same; how it went is in its log. */
-function hangUp(config: GalaxyConfig): void {
-  const file = config.web.pidFile?.file ?? path.join(config.rootDirectory, `${config.serverName}.pid`);
-  const holder = config.web.tree.hasMaster ? PidFile.holder(file) : undefined;
-  if (holder === undefined) throw notRunning(config);
-  process.kill(holder.pid, "SIGHUP");
-  process.stdout.write(`told pid ${holder.pid} to reload; its log says how it goes\n`);
+  process.stdout.write(`${await reloadWebTier(configOf(args))}\n`);
 }
 
 async function attach(args: CommonArguments & { folder: string }): Promise<void> {
@@ -168,12 +149,4 @@ function programOf(folder: string): string {
   if (found === undefined)
     throw new Error(`${folder} has no release: looked for ${candidates.join(" and ")}`);
   return found;
-}
-
-function notRunning(config: GalaxyConfig): Error {
-  return new Error(
-    `no web tier of ${config.file ?? "the default configuration"} with a master runs here: nobody listens on ${
-      config.web.tree.zergPool?.control.path ?? controlSocketPath(config)
-    }`,
-  );
 }
