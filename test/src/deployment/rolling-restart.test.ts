@@ -184,15 +184,12 @@ describe("galaxyctl rolling-restart under supervisord", function () {
     await configure({ job_working_directory: join(folder, "file", "jobs") });
     const before = await pids();
     const { code, said } = await roll("--web", "skip", "--timeout", "20");
-    expect(code).to.equal(1);
+    expect(code, said).to.equal(1);
     expect(said).to.match(/^galaxyctl: stopped at galaxy:handler0: /m);
     expect(said).to.match(/renewed: nothing; not touched: galaxy:handler1, galaxy:handler2, galaxy:handler3/);
     expect(said).to.match(/Look into supervisorctl tail galaxy:handler0/);
     expect((await pids()).slice(1)).to.deep.equal(before.slice(1));
     await configure();
-    const refused = await roll("--web", "skip");
-    expect(refused.code).to.equal(1);
-    expect(refused.said).to.match(/galaxy:handler0 is (FATAL|BACKOFF): mend or stop it first/);
     const id = await submit("short");
     await until(
       async () => ((await (await fetch(`${address}/api/jobs/${id}`)).json()) as any).state === "ok",

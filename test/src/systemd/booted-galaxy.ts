@@ -16,6 +16,8 @@ export interface BootedGalaxy {
   api<T = any>(path: string, body?: unknown): Promise<T>;
   /** Starts a job that ends when the gate is opened. @returns its id */
   submitGated(): Promise<string>;
+  /** Starts a job that leaves a line in /srv/galaxy/database/shorts. @returns its id */
+  submitShort(): Promise<string>;
   openGate(): Promise<void>;
   job(id: string, states: readonly string[]): Promise<any>;
   /** All that the machine's journal says, also when it has ended. */
@@ -25,6 +27,15 @@ export interface BootedGalaxy {
 }
 
 const execute = promisify(execFile);
+
+const shortTool = `class: GalaxyUserTool
+id: short
+name: Leaves a line
+version: "1.0"
+shell_command: dirname "$PWD" >> /srv/galaxy/database/shorts; sleep 0.3
+inputs: []
+outputs: []
+`;
 
 const gate = "/srv/galaxy/database/gate";
 const record = "/srv/galaxy/database/record";
@@ -40,6 +51,8 @@ outputs: []
 
 const config = `web:
   http: 127.0.0.1:8080
+  master: true
+  processes: 2
 galaxy:
   database_connection: postgresql://galaxy@127.0.0.1:5499/postgres
   single_user: tester@example.org
@@ -78,7 +91,9 @@ export async function bootGalaxy(): Promise<BootedGalaxy> {
   };
   await place("srv/galaxy/config/galaxy.yml", config);
   await place("srv/galaxy/tools/gated.yml", tool);
+  await place("srv/galaxy/tools/short.yml", shortTool);
   await place("srv/galaxy/database/record", "");
+  await place("srv/galaxy/database/shorts", "");
   await place("etc/galaxy/galaxy.env", "GALAXY_CONFIG_OVERRIDE_ID_SECRET=a-secret-of-this-test\n");
   await place(
     "etc/galaxy/handler3.env",
@@ -119,6 +134,10 @@ export async function bootGalaxy(): Promise<BootedGalaxy> {
     api,
     async submitGated() {
       const { jobs } = await api("/api/tools", { tool_id: "gated", inputs: {} });
+      return jobs[0].id as string;
+    },
+    async submitShort() {
+      const { jobs } = await api("/api/tools", { tool_id: "short", inputs: {} });
       return jobs[0].id as string;
     },
     openGate: async () => void (await machine.run(["touch", gate])),

@@ -156,6 +156,38 @@ describe("Galaxy on a machine that systemd booted", function () {
     expect(new Set(statuses)).to.deep.equal(new Set([200]));
   });
 
+  it("is renewed by galaxyctl rolling-restart with no request failed and no job lost", async () => {
+    await galaxy.machine.run(["truncate", "-s0", "/srv/galaxy/database/record"]);
+    const held = await galaxy.submitGated();
+    await galaxy.job(held, ["running"]);
+    const before = await Promise.all(handlers.map((unit) => galaxy.show(unit, "MainPID")));
+    let isOver = false;
+    const statuses: number[] = [];
+    const asking = (async () => {
+      while (!isOver) statuses.push((await galaxy.machine.fetch(8080, "/api/version")).status);
+    })();
+    const submitted: string[] = [];
+    const submitting = (async () => {
+      while (!isOver) submitted.push(await galaxy.submitShort());
+    })();
+    const ctl = ["/srv/galaxy/server/node_modules/.bin/galaxyctl", "-c", "/srv/galaxy/config/galaxy.yml"];
+    const said = await galaxy.machine
+      .run([...ctl, "rolling-restart", "--with", "systemd"], 170_000)
+      .finally(() => (isOver = true));
+    await Promise.all([asking, submitting]);
+    expect(said).to.match(/renewed galaxy-web\.service\n[^]*renewed galaxy-handler@0[^]*renewed galaxy-handler@3/);
+    expect(new Set(statuses)).to.deep.equal(new Set([200]));
+    const after = await Promise.all(handlers.map((unit) => galaxy.show(unit, "MainPID")));
+    expect(after.filter((pid) => before.includes(pid))).to.deep.equal([]);
+    await galaxy.openGate();
+    for (const id of [held, ...submitted])
+      expect((await galaxy.job(id, ["ok", "error"])).state).to.equal("ok");
+    await galaxy.machine.run(["rm", "/srv/galaxy/database/gate"]);
+    const lines = (await galaxy.machine.run(["cat", "/srv/galaxy/database/shorts"])).trim().split("\n");
+    expect([lines.length, new Set(lines).size]).to.deep.equal([submitted.length, submitted.length]);
+    expect(await galaxy.machine.run(["cat", "/srv/galaxy/database/record"])).to.equal("begun\n");
+  });
+
   it("stops as a whole, and what was enabled comes back with the target", async () => {
     await galaxy.systemctl("stop", "galaxy.target");
     await until(
