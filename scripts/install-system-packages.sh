@@ -2,7 +2,7 @@
 # Installs the system programs that the tests use, on Debian or Ubuntu, as root. `npm test` runs without them and skips by name.
 set -euo pipefail
 export DEBIAN_FRONTEND=noninteractive
-packages=(chromium fonts-dejavu-core postgresql util-linux procps nginx-light openssl slurm-wlm slurm-client slurm-wlm-basic-plugins slurm-wlm-mysql-plugin slurmdbd mariadb-server munge openssh-server openssh-client supervisor python3 systemd faketime)
+packages=(chromium fonts-dejavu-core postgresql util-linux procps nginx-light openssl slurm-wlm slurm-client slurm-wlm-basic-plugins slurm-wlm-mysql-plugin slurmdbd mariadb-server munge openssh-server openssh-client supervisor python3 systemd dbus iproute2 faketime docker.io docker-compose iptables tini apache2-bin libapache2-mod-xsendfile)
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")

@@ -168,14 +168,20 @@ describe("Galaxy on a machine that systemd booted", function () {
     })();
     const submitted: string[] = [];
     const submitting = (async () => {
-      while (!isOver) submitted.push(await galaxy.submitShort());
+      while (!isOver) {
+        const id = await galaxy.submitShort();
+        submitted.push(id);
+        await galaxy.job(id, ["ok", "error"]);
+      }
     })();
     const ctl = ["/srv/galaxy/server/node_modules/.bin/galaxyctl", "-c", "/srv/galaxy/config/galaxy.yml"];
     const said = await galaxy.machine
       .run([...ctl, "rolling-restart", "--with", "systemd"], 170_000)
       .finally(() => (isOver = true));
     await Promise.all([asking, submitting]);
-    expect(said).to.match(/renewed galaxy-web\.service\n[^]*renewed galaxy-handler@0[^]*renewed galaxy-handler@3/);
+    expect(said).to.match(
+      /renewed galaxy-web\.service\n[^]*renewed galaxy-handler@0[^]*renewed galaxy-handler@3/,
+    );
     expect(new Set(statuses)).to.deep.equal(new Set([200]));
     const after = await Promise.all(handlers.map((unit) => galaxy.show(unit, "MainPID")));
     expect(after.filter((pid) => before.includes(pid))).to.deep.equal([]);
