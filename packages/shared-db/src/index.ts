@@ -10,6 +10,7 @@ export * from "./sql.ts";
 export * from "./sqlstate.ts";
 export * from "./queries/active-jobs.ts";
 export * from "./queries/adopt-jobs.ts";
+export * from "./queries/after-restore.ts";
 export * from "./queries/assign-job.ts";
 export * from "./queries/browse-jobs.ts";
 export * from "./queries/claim-jobs.ts";

@@ -18,6 +18,8 @@ const columns: Readonly<Record<keyof JobRow, true>> = {
   assignedTag: true,
   handler: true,
   incarnationId: true,
+  priority: true,
+  ticket: true,
   fence: true,
   runFence: true,
   handlerDeaths: true,

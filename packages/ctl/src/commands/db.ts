@@ -1,7 +1,7 @@
 import type { Argv } from "yargs";
-import { migrate, migrationStatus } from "@galaxy-jobs/shared-db";
-import { showHealth } from "./db-health.ts";
+import { migrate, migrationStatus, passOverLostNames } from "@galaxy-jobs/shared-db";
 import { withDatabase, type CommonArguments } from "../session.ts";
+import { showHealth } from "./db-health.ts";
 
 export function dbCommands(parser: Argv<CommonArguments>): Argv {
   return parser
@@ -57,5 +57,22 @@ export function dbCommands(parser: Argv<CommonArguments>): Argv {
           if (!(await showHealth(database, { json, oldSnapshot: olderThan }))) process.exitCode = 1;
         }),
     )
-    .demandCommand(1, "db: say migrate, status or health");
+    .command(
+      "restored",
+      "After the restore of a backup, before the first start: new jobs get ids that nothing had before",
+      (command) =>
+        command.option("gap", {
+          type: "number",
+          default: 1_000_000,
+          describe: "More jobs than were made between the backup and the restore",
+        }),
+      (args) =>
+        withDatabase(args as CommonArguments, async (database) => {
+          if (!Number.isSafeInteger(args.gap) || args.gap < 1)
+            throw new Error("--gap: expected a whole number, 1 or more");
+          const { nextJob, unfinished } = await passOverLostNames(database, args.gap);
+          process.stdout.write(`new jobs begin at ${nextJob}; ${unfinished} jobs had not ended\n`);
+        }),
+    )
+    .demandCommand(1, "db: say migrate, status, health or restored");
 }
