@@ -20,6 +20,8 @@ export interface DockerEngine {
   readonly work: string;
   docker(...words: string[]): Promise<string>;
   compose(...words: string[]): Promise<string>;
+  /** The docker-compose.yml of another folder, as a project of its own. */
+  composeIn(folder: string, ...words: string[]): Promise<string>;
   destroy(): Promise<void>;
 }
 
@@ -68,6 +70,8 @@ export async function startDockerEngine(
     work,
     docker: (...words) => say("docker", words),
     compose: (...words) => say("docker-compose", ["--project-directory", repository, ...all, ...words]),
+    composeIn: (folder, ...words) =>
+      say("docker-compose", ["--project-directory", folder, "--project-name", "site", ...words]),
     destroy,
   };
 }

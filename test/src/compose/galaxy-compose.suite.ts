@@ -1,10 +1,10 @@
 import { execFile } from "node:child_process";
-import { cp, mkdir, writeFile } from "node:fs/promises";
+import { chown, cp, mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { expect } from "chai";
 import { missingForMachine } from "../support/machine.ts";
-import { repository } from "../support/galaxy.ts";
+import { programs, repository } from "../support/galaxy.ts";
 import { until } from "../support/until.ts";
 import { baseImage, startDockerEngine, type DockerEngine } from "./docker-engine.ts";
 
@@ -34,6 +34,23 @@ const postgresWithoutRegistry = {
     retries: 60,
   },
 };
+
+/** Another configuration, whose containers `galaxyctl deploy init` writes. */
+const siteYml = (tools: string): string =>
+  JSON.stringify({
+    web: { http: "0.0.0.0:9090" },
+    galaxy: {
+      single_user: "tester@example.org",
+      tool_path: tools,
+      job_handler_monitor_sleep: 0.2,
+      job_config: {
+        runners: { local: { load: "galaxy.jobs.runners.local:LocalJobRunner", workers: 2 } },
+        handling: { assign: ["db-skip-locked"] },
+        tools: [{ id: "special_host", handler: "special" }],
+        execution: { default: "local", environments: { local: { runner: "local" } } },
+      },
+    },
+  });
 
 const url = "postgresql://galaxy@postgres:5432/postgres";
 const tool = (id: string, command: string): string => `class: GalaxyUserTool
@@ -117,7 +134,7 @@ describe("Galaxy by docker-compose.yml", function () {
         const found = await api(`/api/jobs/${id}?full=true`);
         return states.includes(found.state) ? found : undefined;
       },
-      { what: `job ${id} to be ${states.join(" or ")}`, deadline: 60_000, every: 100 },
+      { what: `job ${id} to be ${states.join(" or ")}`, deadline: 120_000, every: 100 },
     );
   const containersOf = async (service: string): Promise<string[]> =>
     (await compose("ps", "-q", service)).split("\n").filter(Boolean);
@@ -218,8 +235,62 @@ describe("Galaxy by docker-compose.yml", function () {
     expect((await ended(await submit("host"))).state).to.equal("ok");
   });
 
-  it("goes down with nothing left", async () => {
+  it("is brought up for a configuration of one's own by what galaxyctl deploy init wrote", async () => {
     await compose("down", "-v");
+    const site = join(engine.work, "site");
+    await place(site, "config/galaxy.yml", siteYml(join(site, "tools")));
+    await place(site, "tools/host.yml", tool("host", "id -u"));
+    await place(site, "tools/special_host.yml", tool("special_host", "id -u"));
+    await mkdir(join(site, "database"));
+    const { stdout: ids } = await execute("sh", ["-c", "id -u nobody; id -g nobody"]);
+    const [uid, gid] = ids.trim().split("\n").map(Number);
+    await chown(join(site, "database"), uid!, gid!);
+    const out = join(site, "containers");
+    const flags = ["-c", join(site, "config/galaxy.yml"), "deploy", "init", out, "--with", "compose"];
+    const written = await execute(process.execPath, [
+      programs.ctl,
+      ...flags,
+      "--user",
+      "nobody",
+      "--handlers",
+      "1",
+    ]);
+    expect(written.stdout).to.match(/finds nothing wrong/);
+    const ours = { environment: { GALAXY_CONFIG_OVERRIDE_DATABASE_CONNECTION: url } };
+    const services = { postgres: postgresWithoutRegistry, web: ours, handler: ours, "handler-special": ours };
+    const override = await place(out, "override.yml", JSON.stringify({ services }));
+    const up = (...words: string[]): Promise<string> =>
+      engine.composeIn(out, "-f", join(out, "docker-compose.yml"), "-f", override, ...words);
+    try {
+      await up("up", "-d");
+      const ask = async (path: string, body?: unknown): Promise<any> =>
+        // GALAXY_PUBLISH of this suite.
+        (await engine.machine.fetch(8080, path, body === undefined ? {} : { body })).body;
+      await until(async () => (await ask("/health/ready").catch(() => undefined))?.status === "ready", {
+        what: "web tier and both pools",
+        deadline: 120_000,
+        every: 300,
+      });
+      for (const id of ["host", "special_host"]) {
+        const { jobs } = await ask("/api/tools", { tool_id: id, inputs: {} });
+        const end = await until(
+          async () => {
+            const found = await ask(`/api/jobs/${jobs[0].id}?full=true`);
+            return ["ok", "error"].includes(found.state) ? found : undefined;
+          },
+          { what: `the job of ${id}`, deadline: 120_000, every: 100 },
+        );
+        expect([end.state, end.tool_stdout.trim()]).to.deep.equal(["ok", String(uid)]);
+      }
+    } catch (error) {
+      console.log(await up("ps").catch(String), await up("logs", "--tail", "30").catch(String));
+      throw error;
+    } finally {
+      await up("down", "-v");
+    }
+  });
+
+  it("goes down with nothing left", async () => {
     expect(await engine.docker("ps", "-aq")).to.equal("");
     expect(await engine.docker("volume", "ls", "-q")).to.equal("");
   });

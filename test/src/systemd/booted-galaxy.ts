@@ -147,7 +147,7 @@ export async function bootGalaxy(): Promise<BootedGalaxy> {
           const found = await api(`/api/jobs/${id}?full=true`);
           return states.includes(found.state) ? found : undefined;
         },
-        { what: `job ${id} to be ${states.join(" or ")}`, deadline: 60_000, every: 100 },
+        { what: `job ${id} to be ${states.join(" or ")}`, deadline: 120_000, every: 100 },
       ),
     async journal() {
       const words = ["-D", join(work, "journal"), "--no-pager", "-o", "short-monotonic"];

@@ -7,7 +7,7 @@ const handlers = ["0", "1", "2", "3"].map((number) => `galaxy-handler@${number}.
 const units = ["galaxy-web.service", ...handlers];
 
 describe("Galaxy on a machine that systemd booted", function () {
-  this.timeout(180_000);
+  this.timeout(400_000);
   let galaxy: BootedGalaxy;
 
   before(async function () {
@@ -30,7 +30,7 @@ describe("Galaxy on a machine that systemd booted", function () {
         const states = await galaxy.systemctl("show", "--value", "-p", "ActiveState", ...units);
         return states.match(/^active$/gm)?.length === units.length ? true : undefined;
       },
-      { what: "web tier and handlers to be active", deadline: 60_000, every: 100 },
+      { what: "web tier and handlers to be active", deadline: 150_000, every: 100 },
     );
 
   const handlerOf = async (id: string): Promise<string> => {
@@ -176,7 +176,7 @@ describe("Galaxy on a machine that systemd booted", function () {
     })();
     const ctl = ["/srv/galaxy/server/node_modules/.bin/galaxyctl", "-c", "/srv/galaxy/config/galaxy.yml"];
     const said = await galaxy.machine
-      .run([...ctl, "rolling-restart", "--with", "systemd"], 170_000)
+      .run([...ctl, "rolling-restart", "--with", "systemd"], 350_000)
       .finally(() => (isOver = true));
     await Promise.all([asking, submitting]);
     expect(said).to.match(
@@ -208,7 +208,7 @@ describe("Galaxy on a machine that systemd booted", function () {
         );
         return states.match(/^inactive$/gm)?.length === units.length + 1;
       },
-      { what: "all to be inactive", deadline: 60_000, every: 100 },
+      { what: "all to be inactive", deadline: 120_000, every: 100 },
     );
     await galaxy.systemctl("disable", "galaxy-handler@3.service");
     await galaxy.systemctl("start", "galaxy.target");
