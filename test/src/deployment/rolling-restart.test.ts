@@ -18,7 +18,7 @@ const patience = 90_000;
 const handlers = [0, 1, 2, 3].map((number) => `galaxy:handler${number}`);
 
 describe("galaxyctl rolling-restart under supervisord", function () {
-  this.timeout(240_000);
+  this.timeout(400_000);
   let folder: string;
   let database: Awaited<ReturnType<typeof createDatabase>>;
   let supervisord: ChildProcess | undefined;
@@ -106,7 +106,7 @@ describe("galaxyctl rolling-restart under supervisord", function () {
     );
   const roll = (...words: string[]): Promise<{ code: number; said: string }> => {
     const flags = ["-c", join(folder, "config", "galaxy.yml"), "rolling-restart", "--with", "supervisor"];
-    const conf = ["--supervisor-conf", join(folder, "supervisord.conf"), "--timeout", "60"];
+    const conf = ["--supervisor-conf", join(folder, "supervisord.conf"), "--timeout", "120"];
     return execute(process.execPath, [programs.ctl, ...flags, ...conf, ...words]).then(
       ({ stdout }) => ({ code: 0, said: stdout }),
       (error: { code: number; stdout: string; stderr: string }) => ({

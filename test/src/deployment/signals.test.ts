@@ -26,7 +26,7 @@ async function documented(process: string): Promise<Map<string, string>> {
 }
 
 describe("docs/signals.md", function () {
-  this.timeout(240_000);
+  this.timeout(400_000);
   let tree: WebTree;
 
   before(async () => {

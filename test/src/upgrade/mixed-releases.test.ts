@@ -26,7 +26,7 @@ drop table later_thing;
 `;
 
 describe("Processes of two releases on one database", function () {
-  this.timeout(240_000);
+  this.timeout(400_000);
   let galaxy: Galaxy;
   let folder: string;
   let expanded: NewerRelease;

@@ -13,7 +13,7 @@ const execute = promisify(execFile);
 const patience = 60_000;
 
 describe("A restore of a backup, by docs/upgrade.md", function () {
-  this.timeout(240_000);
+  this.timeout(400_000);
   let galaxy: Galaxy;
   let folder: string;
   let bin: string;
