@@ -4,7 +4,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { root } from "./toolchain.mjs";
 
-const lastLine = /^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$/m;
+const result = /^(\d+) passed, (\d+) failed(?:, \d+ skipped)?$/gm;
 const suites = ["scripts/test-systemd.mjs", "scripts/test-compose.mjs"];
 
 const results = [await outcome("npm test", ["scripts/test.mjs"], {}, true)];
@@ -39,12 +39,13 @@ function outcome(name, words, env, isLive) {
   return new Promise((resolve) => {
     const end = (code) => {
       if (!isLive) process.stdout.write(text);
-      const found = lastLine.exec(text.slice(-1000));
-      if (found === null) console.log(`${name} said no result, and ended with exit code ${code}`);
-      const counts = found === null ? [0, 1] : [Number(found[1]), Number(found[2])];
+      // Parts have such lines too; the last one is the sum.
+      const found = [...text.matchAll(result)].at(-1);
+      if (found === undefined) console.log(`${name} said no result, and ended with exit code ${code}`);
+      const counts = found === undefined ? [0, 1] : [Number(found[1]), Number(found[2])];
       resolve({
         name,
-        code: found === null ? 1 : code,
+        code: found === undefined ? 1 : code,
         counts,
         seconds: Math.round((performance.now() - began) / 1000),
       });
