@@ -43,6 +43,10 @@ import { release } from "./release.ts";
  * adopter did, the old owner fails at making it, for ever, since the adopter leaves it there; if the old owner did, the start
  * meets a directory that is closed or gone, and refuses. The check of the lease only spares that effort.
  *
+ * Late writes. The intent to run is in the row before anything of a run exists: `queued`, with the fence that names the run. It is
+ * written by the claim itself where nothing had to be decided between the two. That a run has begun may be written later, up to
+ * together with its end (state-writer.ts). Who adopts a job in between finds it queued, and asks the runner, as always.
+ *
  * Poison. A job that was being prepared when its handler died is counted (job.handler_deaths); such jobs are then taken one at
  * a time by each handler, so that a bad one soon dies alone and the others are cleared by their start. At job_poison_limit
  * deaths it is not given back but failed.
