@@ -54,7 +54,7 @@ export function watch(name: string, child: ChildProcess): Daemon {
     name,
     child,
     lines,
-    line: (pattern, deadline = 20_000) =>
+    line: (pattern, deadline = 60_000) =>
       new Promise((resolve, reject) => {
         const finish = (act: () => void) => {
           watchers.delete(look);
@@ -172,13 +172,13 @@ export async function startGalaxy(
           ...request.headers,
         },
         ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
-        signal: AbortSignal.timeout(20_000),
+        signal: AbortSignal.timeout(60_000),
       });
       const text = await response.text();
       if (!response.ok) throw new Error(`${request.method ?? ""} ${path}: ${response.status} ${text}`);
       return response.headers.get("content-type")?.includes("json") === true ? JSON.parse(text) : text;
     };
-    const job: Galaxy["job"] = (id, states, deadline = 20_000) =>
+    const job: Galaxy["job"] = (id, states, deadline = 60_000) =>
       until(
         async () => {
           const found = await api(`/api/jobs/${id}?full=true`);

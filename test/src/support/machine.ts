@@ -78,7 +78,7 @@ export async function bootMachine(work: string, boot: string, args: readonly str
       if (hasEnded) throw new Error(`the machine did not start:\n${console()}`);
       return firstOfNamespace(host.pid!);
     },
-    { what: "the machine's PID 1", deadline: 20_000 },
+    { what: "the machine's PID 1", deadline: 60_000 },
   );
   const relays = new Map<number, { path: string; child: ChildProcess }>();
 
@@ -204,7 +204,7 @@ async function removeGroups(name: string): Promise<void> {
         ),
       {
         what: `the processes of ${folder} to end`,
-        deadline: 20_000,
+        deadline: 60_000,
       },
     );
 }

@@ -66,7 +66,7 @@ http {
       (response) => response.body?.cancel().then(() => true) ?? true,
       () => false,
     ));
-  await until(answers, { what: "nginx to listen", deadline: 20_000 });
+  await until(answers, { what: "nginx to listen", deadline: 60_000 });
   return {
     port,
     errors: () => readFile(join(folder, "error.log"), "utf8"),
