@@ -18,6 +18,7 @@ import { Maintenance } from "./maintenance/maintenance.ts";
 import { takeMessages, type MuleChannel } from "./mule-messages.ts";
 import { openInstance } from "./open-instance.ts";
 import { release } from "./release.ts";
+import { letYoungGenerationGrow } from "./young-generation.ts";
 
 const parser = poolOption(daemonOptions(commandLine("galaxy-handler", process.argv.slice(2))))
   .usage("$0 [options]\n\nA job handler: takes jobs of its pools from the database and runs them.")
@@ -37,7 +38,7 @@ await runDaemon({
 
 async function main(context: DaemonContext): Promise<void> {
   const { config, logger } = context;
-  const { database, tools } = await openInstance(context, "galaxy-handler");
+  const { database, tools } = await openInstance(context, "galaxy-handler", { toolsApart: true });
   const idle = context.isChild ? undefined : whyUnreached(config);
   if (idle !== undefined) logger.warn("handler.unreached", { reason: idle });
   const handler = new JobHandler({
@@ -51,6 +52,7 @@ async function main(context: DaemonContext): Promise<void> {
   });
   await context.run(handler);
   await context.run(new Maintenance({ config, database, logger }));
+  letYoungGenerationGrow();
   if (context.isChild) await serveAsMule(context, handler);
 }
 

@@ -14,14 +14,19 @@ import { SchemaWatch } from "./schema-watch.ts";
  * What every daemon of an instance begins with: its database, migrated, and its tools. The database is closed again when the
  * daemon stops, after all that was started later.
  * @param program for pg_stat_activity
+ * @param options.toolsApart see `loadToolBox`
  * @returns also the protocol number of this release (shared-db/src/schema-compatibility.ts)
  * @throws DatabaseUnavailableError, and what migrations throw
  */
 export async function openInstance(
   context: DaemonContext,
   program: string,
+  { toolsApart = false }: { readonly toolsApart?: boolean } = {},
 ): Promise<{ readonly database: Database; readonly tools: ToolBox; readonly protocol: number }> {
   const { config, logger } = context;
+  // While the database is connected to. It does not fail for what is wrong with a tool; if it does, that is told below.
+  const reading = loadToolBox(config.toolPaths, { apart: toolsApart });
+  reading.catch(() => undefined);
   const located = await locateDatabase(config, logger);
   await context.run({
     name: "database-server",
@@ -49,7 +54,7 @@ export async function openInstance(
       onError: (error) => logger.debug("database.schema_watch", { error }),
     }),
   );
-  const tools = await loadToolBox(config.toolPaths);
+  const tools = await reading;
   for (const fault of tools.faults) logger.warn("tool.faulty", { fault: formatFault(fault) });
   return { database, tools, protocol };
 }

@@ -1,4 +1,5 @@
-import { SaxesParser } from "saxes";
+import { createRequire } from "node:module";
+import type * as Saxes from "saxes";
 import type { Fault } from "./faults.ts";
 import type { FilePosition } from "./yaml-document.ts";
 
@@ -20,6 +21,9 @@ export interface XmlAttribute {
 
 const DEEPEST = 100;
 
+/** Loaded with the first XML: its tables of characters take megabytes, and most instances have YAML. */
+const load = createRequire(import.meta.url);
+
 /**
  * Reads XML without document type and entities of its own: those could read other files, or grow without end. It does
  * not throw: the root is undefined where the syntax is broken, and the fault says where.
@@ -32,6 +36,7 @@ export function parseXml(text: string, file: string): { root: XmlElement | undef
   let attributes = new Map<string, XmlAttribute>();
   let tagAt = at(0);
   let mark = 0;
+  const { SaxesParser } = load("saxes") as typeof Saxes;
   const parser = new SaxesParser({ position: false });
   /** Only the first: what follows a broken place is mostly noise. */
   const refuse = (message: string, where: FilePosition, remedy?: string): void => {

@@ -13,9 +13,8 @@ export {
   type InputValues,
 } from "./input-values.ts";
 export { jobResources, withJobResources } from "./job-resources.ts";
-export { parseTool, type ParsedTool } from "./parse-tool.ts";
 export { ShellContext } from "./shell-context.ts";
 export { splitTemplate, TemplateError } from "./template.ts";
 export { bundledTools, loadToolBox, ToolBox } from "./tool-box.ts";
-export { userToolSource, type ToolInput, type ToolOutput, type UserToolSource } from "./tool-source.ts";
+export type { ToolInput, ToolOutput, UserToolSource } from "./tool-source.ts";
 export type { Tool } from "./tool.ts";

@@ -1,4 +1,4 @@
-import { parseYaml, zodFaults, type Fault, type PositionedDocument } from "@galaxy-jobs/runtime";
+import { parseYaml, zodFaults, type Fault, type PositionedDocument } from "@galaxy-jobs/runtime/documents";
 import type { z } from "zod";
 import { configFilePaths, isShellFile } from "./build-command.ts";
 import { ShellContext } from "./shell-context.ts";

@@ -1,8 +1,7 @@
-import { readdir, readFile, stat } from "node:fs/promises";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
 import { parseYaml, type Fault } from "@galaxy-jobs/runtime";
-import { parseTool } from "./parse-tool.ts";
+import type { ReadTools } from "./read-tools.ts";
 import type { Tool } from "./tool.ts";
 
 /** Where the sample tools lie that come with this package. */
@@ -58,34 +57,29 @@ export class ToolBox {
 /**
  * Reads the tools in files and folders (with their subfolders); without paths the bundled samples. A bad file is a fault of
  * the box and keeps no other tool out.
+ * @param options.apart reads them on a thread that ends then: what checks tools takes several times the memory of the tools
+ *   themselves, and a process that reads them once need not keep it
  */
-export async function loadToolBox(paths: readonly string[] | undefined): Promise<ToolBox> {
-  const tools: Tool[] = [];
-  const faults: Fault[] = [];
-  for (const path of paths ?? [bundledTools]) {
-    try {
-      for (const file of await toolFiles(path)) {
-        const parsed = parseTool(await readFile(file, "utf8"), file);
-        faults.push(...parsed.faults);
-        if (parsed.tool !== undefined) tools.push(parsed.tool);
-      }
-    } catch (error) {
-      faults.push({
-        key: "galaxy.tool_path",
-        message: `cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`,
-      });
-    }
-  }
+export async function loadToolBox(
+  paths: readonly string[] | undefined,
+  { apart = false }: { readonly apart?: boolean } = {},
+): Promise<ToolBox> {
+  const from = paths ?? [bundledTools];
+  // Loaded only where it is used.
+  const { tools, faults } = apart
+    ? await readToolsApart(from)
+    : await (await import("./read-tools.ts")).readTools(from);
   return new ToolBox(tools, faults);
 }
 
-async function toolFiles(path: string): Promise<string[]> {
-  if ((await stat(path)).isFile()) return [path];
-  const entries = await readdir(path, { recursive: true, withFileTypes: true });
-  return entries
-    .filter((entry) => entry.isFile() && /\.ya?ml$/.test(entry.name))
-    .map((entry) => join(entry.parentPath, entry.name))
-    .toSorted();
+function readToolsApart(paths: readonly string[]): Promise<ReadTools> {
+  return new Promise((resolve, reject) => {
+    const thread = new Worker(new URL("./read-tools-thread.js", import.meta.url), { workerData: paths });
+    thread.once("message", resolve);
+    thread.once("error", reject);
+    // Never after a message: it is sent last.
+    thread.once("exit", (code) => reject(new Error(`the thread that reads tools ended (${code})`)));
+  });
 }
 
 function compareVersions(a: string, b: string): number {

@@ -1,5 +1,6 @@
 import { expect } from "chai";
-import { checkInputs, parseTool, type InputValues, type Tool } from "@galaxy-jobs/tools";
+import { checkInputs, type InputValues, type Tool } from "@galaxy-jobs/tools";
+import { parseTool } from "@galaxy-jobs/tools/lint";
 
 function toolWith(...inputs: object[]): Tool {
   const source = {

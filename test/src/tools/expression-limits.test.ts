@@ -1,5 +1,6 @@
 import { expect } from "chai";
-import { buildCommand, ExpressionSandbox, parseTool } from "@galaxy-jobs/tools";
+import { buildCommand, ExpressionSandbox } from "@galaxy-jobs/tools";
+import { parseTool } from "@galaxy-jobs/tools/lint";
 
 describe("the limits of a tool's expressions", function () {
   this.timeout(60_000);

@@ -4,10 +4,10 @@ import {
   checkInputs,
   ExpressionSandbox,
   mapDataReferences,
-  parseTool,
   type BuiltCommand,
   type FileValue,
 } from "@galaxy-jobs/tools";
+import { parseTool } from "@galaxy-jobs/tools/lint";
 
 const data = (id: string) => ({ src: "hda", id });
 

@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { formatFault } from "@galaxy-jobs/runtime";
-import { parseTool, ToolBox } from "@galaxy-jobs/tools";
+import { ToolBox } from "@galaxy-jobs/tools";
+import { parseTool } from "@galaxy-jobs/tools/lint";
 
 const head = `class: GalaxyUserTool
 id: probe

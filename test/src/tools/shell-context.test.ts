@@ -2,7 +2,8 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { expect } from "chai";
 import fc from "fast-check";
-import { buildCommand, ExpressionSandbox, parseTool, type Tool } from "@galaxy-jobs/tools";
+import { buildCommand, ExpressionSandbox, type Tool } from "@galaxy-jobs/tools";
+import { parseTool } from "@galaxy-jobs/tools/lint";
 
 /** A tool of one command over text inputs a and b. */
 function toolOf(command: string): { tool: Tool | undefined; faults: readonly { message: string }[] } {

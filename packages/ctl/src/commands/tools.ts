@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import type { Argv } from "yargs";
 import { formatFault } from "@galaxy-jobs/runtime";
-import { parseTool } from "@galaxy-jobs/tools";
+import { parseTool } from "@galaxy-jobs/tools/lint";
 import type { CommonArguments } from "../session.ts";
 
 export function toolCommands(parser: Argv<CommonArguments>): Argv {

@@ -1,7 +1,7 @@
 import { writeSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";
-import { heartbeatIfLive, openDatabase, type Database } from "@galaxy-jobs/shared-db";
+import { heartbeatIfLive, openDatabase, type Database } from "@galaxy-jobs/shared-db/heartbeat";
 import { pulseViews, type PulseNews, type PulseSettings } from "./pulse.ts";
 
 /**
