@@ -1,13 +1,24 @@
 import { execFileSync } from "node:child_process";
 import { cpus, loadavg, release, totalmem } from "node:os";
+import { medianOf } from "./statistics.ts";
 
 /** What is measured of a subject in one round, by the name of the measure. */
 export type Measures = Readonly<Record<string, number>>;
 
+/** How much is measured. */
+export interface Extent {
+  /** Of those benches that run for a time. */
+  readonly seconds: number;
+  /** What numbers of jobs and rows are multiplied with; 1 as a rule, less to see whether a bench works. */
+  readonly scale: number;
+  /** What takes very long is measured too. */
+  readonly deep: boolean;
+}
+
 export interface Subject {
   readonly name: string;
   /** Starts it, measures it, ends it. @throws Absent if this build or machine has not got it */
-  round(seconds: number): Promise<Measures>;
+  round(seconds: number, extent: Extent): Promise<Measures>;
 }
 
 export interface Bench {
@@ -18,8 +29,12 @@ export interface Bench {
   /** The subject that the others are compared with. */
   readonly reference: string;
   readonly subjects: readonly Subject[];
+  /** What all rounds use; before the first. */
+  prepare?(extent: Extent): Promise<void>;
+  /** Takes away what `prepare` made. */
+  finish?(): Promise<void>;
   /** Versions of what it runs against. */
-  against(): string;
+  against(): string | Promise<string>;
 }
 
 /** A subject that cannot be measured here: named in the report, and left out. */
@@ -27,10 +42,17 @@ export class Absent extends Error {
   override readonly name = "Absent";
 }
 
-interface Result {
+export interface Result {
   readonly median: number;
   readonly rounds: number[];
   readonly unit: string;
+}
+
+export interface Report {
+  readonly name: string;
+  /** By subject and measure. */
+  readonly results: Readonly<Record<string, Result>>;
+  readonly ratios: Readonly<Record<string, number>>;
 }
 
 /**
@@ -40,17 +62,19 @@ interface Result {
  */
 export async function report(
   bench: Bench,
-  options: { readonly rounds: number; readonly seconds: number; readonly json: boolean },
-): Promise<void> {
+  options: Extent & { readonly rounds: number; readonly json: boolean },
+): Promise<Report> {
   print(`${bench.name}: ${bench.what}`);
-  print(`against ${bench.against()}`);
+  print(`against ${await bench.against()}`);
   print(machine());
+  if (options.scale !== 1) print(`sizes × ${options.scale}: not the figures of the bench as it is meant`);
+  await bench.prepare?.(options);
   const found = new Map<string, number[]>();
   const absent = new Set<string>();
   for (let round = 1; round <= options.rounds; round += 1) {
     for (const subject of bench.subjects) {
       if (absent.has(subject.name)) continue;
-      const measures = await measure(subject, options.seconds);
+      const measures = await measure(subject, options);
       if (measures === undefined) {
         absent.add(subject.name);
         continue;
@@ -66,20 +90,26 @@ export async function report(
       );
     }
   }
+  await bench.finish?.();
   const results = summarize(bench, found);
-  const ratios = compare(bench, results);
-  for (const [key, { median, unit }] of Object.entries(results)) {
-    const ratio = ratios[key];
-    print(
-      `${key.padEnd(40)} ${shown(median).padStart(10)} ${unit}${ratio === undefined ? "" : `  ${ratio.toFixed(2)} × ${bench.reference}`}`,
-    );
-  }
-  if (options.json) print(JSON.stringify({ name: bench.name, results, ratios }));
+  const done = { name: bench.name, results, ratios: compare(bench, results) };
+  printTable(bench, done);
+  if (options.json) print(JSON.stringify(done));
+  return done;
 }
 
-async function measure(subject: Subject, seconds: number): Promise<Measures | undefined> {
+/** One line for each measure of a subject: its median, and its ratio to the reference. */
+export function printTable(bench: Bench, { results, ratios }: Report): void {
+  for (const [key, { median, unit }] of Object.entries(results)) {
+    const ratio = ratios[key];
+    const compared = ratio === undefined ? "" : `  ${ratio.toFixed(2)} × ${bench.reference}`;
+    print(`${key.padEnd(44)} ${shown(median).padStart(10)} ${unit}${compared}`);
+  }
+}
+
+async function measure(subject: Subject, extent: Extent): Promise<Measures | undefined> {
   try {
-    return await subject.round(seconds);
+    return await subject.round(extent.seconds, extent);
   } catch (error) {
     if (!(error instanceof Absent)) throw error;
     print(`${subject.name}: left out, ${error.message}`);
@@ -106,12 +136,6 @@ function compare(bench: Bench, results: Readonly<Record<string, Result>>): Recor
     }
   }
   return ratios;
-}
-
-function medianOf(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
 function machine(): string {

@@ -1,23 +1,13 @@
-import { spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
-import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { Absent } from "./bench.ts";
+import { temporaryFolder } from "./folder.ts";
+import { start, type Running } from "./program.ts";
 
-const packages = join(dirname(fileURLToPath(import.meta.url)), "..", "..", "packages");
-const programs = {
-  web: join(packages, "web", "bin", "galaxy-web.js"),
-  handler: join(packages, "handler", "bin", "galaxy-handler.js"),
-};
+export { start, type Running } from "./program.ts";
 
-/** How an instance is deployed. */
-export interface Strategy {
-  readonly name: string;
-  /** Options of the section `web:`. */
-  readonly web: Readonly<Record<string, unknown>>;
+/** Handlers and what they work on. */
+export interface HandlersPlan {
   /** `handling` of job_conf. */
   readonly handling: Readonly<Record<string, unknown>>;
   /** Webless handlers, by server name. */
@@ -26,126 +16,106 @@ export interface Strategy {
   readonly workers?: number;
   /** `limits` of job_conf. */
   readonly limits?: readonly Readonly<Record<string, unknown>>[];
+  /** `database_connection`; default: an embedded server of the instance's own. */
+  readonly database?: string;
+  /** More of the section `galaxy:`. */
+  readonly galaxy?: Readonly<Record<string, unknown>>;
+  /** Runner and destination of job_conf, where it is not the local one. */
+  readonly runner?: Readonly<Record<string, unknown>>;
+}
+
+/** How an instance is deployed. */
+export interface Strategy extends HandlersPlan {
+  readonly name: string;
+  /** Options of the section `web:`. */
+  readonly web: Readonly<Record<string, unknown>>;
   /** Seen in the log of galaxy-web when its handlers are there; a build without them is not measured. */
   readonly handlersStarted?: RegExp;
 }
 
+/** The files of an instance. */
+export interface Site {
+  readonly folder: string;
+  readonly config: string;
+  remove(): Promise<void>;
+}
+
 export interface Instance {
   readonly address: string;
+  /** In this order: web, handlers. */
+  readonly programs: readonly Running[];
+  readonly site: Site;
   stop(): Promise<void>;
 }
 
 /** An instance with a database of its own and one tool, `noop`, whose job is over at once. */
 export async function startInstance(strategy: Strategy): Promise<Instance> {
-  const folder = await mkdtemp(join(tmpdir(), "galaxy-bench-"));
-  // The embedded PostgreSQL of root runs as another user.
-  await chmod(folder, 0o755);
-  const programsRunning: Running[] = [];
+  const site = await makeSite(strategy, strategy.web);
+  const running: Running[] = [];
   const stop = async () => {
-    for (const program of programsRunning.toReversed()) await program.end();
-    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+    for (const program of running.toReversed()) await program.end();
+    await site.remove();
   };
   try {
-    const config = await writeConfig(folder, strategy);
-    const web = start("web", ["-c", config]);
-    programsRunning.push(web);
-    const [, address] = (await web.line(/web\.listening\b.*?\b(http:\/\/[^\s"]+)/, 60_000)) ?? [];
+    const web = start("web", ["-c", site.config]);
+    running.push(web);
+    const [, address] = (await web.line(/web\.listening\b.*?\b(http:\/\/[^\s"]+)/, 120_000)) ?? [];
     if (address === undefined) throw new Error(`galaxy-web did not start:\n${web.lines.join("\n")}`);
     if (
       strategy.handlersStarted !== undefined &&
-      (await web.line(strategy.handlersStarted, 15_000)) === undefined
+      (await web.line(strategy.handlersStarted, 60_000)) === undefined
     )
       throw new Absent("galaxy-web started no such handlers");
-    for (const name of strategy.handlers) {
-      const args = ["-c", config, "--server-name", name, "--attach-to-pool", "job-handlers"];
-      const handler = start("handler", args);
-      programsRunning.push(handler);
-      if ((await handler.line(/job\.registered/, 60_000)) === undefined)
-        throw new Error(`${name} did not start:\n${handler.lines.join("\n")}`);
-    }
-    return { address, stop };
+    for (const name of strategy.handlers) running.push(await startHandler(site, name));
+    return { address, programs: running, site, stop };
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
-async function writeConfig(folder: string, strategy: Strategy): Promise<string> {
-  await mkdir(join(folder, "tools"));
+/** A webless handler of a site, once it is registered. */
+export async function startHandler(site: Site, name: string): Promise<Running> {
+  const handler = beginHandler(site, name);
+  if ((await handler.line(/job\.registered/, 120_000)) === undefined)
+    throw new Error(`${name} did not start:\n${handler.lines.join("\n")}`);
+  return handler;
+}
+
+/** The same without waiting. */
+export function beginHandler({ config }: Site, name: string): Running {
+  const args = ["-c", config, "--server-name", name, "--attach-to-pool", "job-handlers"];
+  return start("handler", args);
+}
+
+/** Configuration and tools in a folder of their own. */
+export async function makeSite(
+  plan: HandlersPlan,
+  web: Readonly<Record<string, unknown>> = {},
+): Promise<Site> {
+  const folder = await temporaryFolder("instance");
+  await mkdir(join(folder.path, "tools"));
   await writeFile(
-    join(folder, "tools", "noop.yml"),
+    join(folder.path, "tools", "noop.yml"),
     'class: GalaxyUserTool\nid: noop\nname: noop\nversion: "1.0"\nshell_command: "true"\ninputs: []\noutputs: []\n',
   );
-  const config = join(folder, "galaxy.yml");
+  const config = join(folder.path, "galaxy.yml");
+  const runner = plan.runner ?? { load: "galaxy.jobs.runners.local:LocalJobRunner" };
   const galaxy = {
-    data_dir: join(folder, "database"),
-    tool_path: join(folder, "tools"),
+    data_dir: join(folder.path, "database"),
+    tool_path: join(folder.path, "tools"),
     single_user: "bench@example.org",
     admin_users: "bench@example.org",
+    ...(plan.database === undefined ? {} : { database_connection: plan.database }),
+    ...plan.galaxy,
     job_config: {
-      runners: {
-        local: { load: "galaxy.jobs.runners.local:LocalJobRunner", workers: strategy.workers ?? 2 },
-      },
-      handling: strategy.handling,
+      runners: { local: { ...runner, workers: plan.workers ?? 2 } },
+      handling: plan.handling,
       execution: { default: "local", environments: { local: { runner: "local" } } },
-      limits: strategy.limits ?? [],
+      limits: plan.limits ?? [],
     },
   };
   // JSON is YAML.
-  await writeFile(config, JSON.stringify({ web: { http: "127.0.0.1:0", ...strategy.web }, galaxy }));
-  return config;
-}
-
-export interface Running {
-  readonly pid: number;
-  readonly lines: readonly string[];
-  /** @returns undefined if no line matches in time */
-  line(pattern: RegExp, deadline: number): Promise<RegExpExecArray | undefined>;
-  end(): Promise<void>;
-}
-
-/** Starts a program of this release. */
-export function start(program: keyof typeof programs, args: readonly string[]): Running {
-  const child: ChildProcess = spawn(process.execPath, [programs[program], ...args], {
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  const lines: string[] = [];
-  const watchers = new Set<() => void>();
-  const look = () => {
-    for (const watcher of watchers) watcher();
-  };
-  for (const stream of [child.stdout!, child.stderr!])
-    createInterface({ input: stream }).on("line", (line) => {
-      lines.push(line);
-      look();
-    });
-  const ended = once(child, "close").then(look);
-  return {
-    pid: child.pid!,
-    lines,
-    line: (pattern, deadline) =>
-      new Promise((resolve) => {
-        const settle = (match: RegExpExecArray | undefined) => {
-          clearTimeout(timer);
-          watchers.delete(watcher);
-          resolve(match);
-        };
-        const watcher = () => {
-          for (const line of lines) {
-            const match = pattern.exec(line);
-            if (match !== null) return settle(match);
-          }
-          if (child.exitCode !== null) settle(undefined);
-        };
-        const timer = setTimeout(() => settle(undefined), deadline);
-        watchers.add(watcher);
-        watcher();
-      }),
-    async end() {
-      child.kill("SIGTERM");
-      const timer = setTimeout(() => child.kill("SIGKILL"), 60_000);
-      await ended;
-      clearTimeout(timer);
-    },
-  };
+  await writeFile(config, JSON.stringify({ web: { http: "127.0.0.1:0", ...web }, galaxy }));
+  return { folder: folder.path, config, remove: folder.remove };
 }

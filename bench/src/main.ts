@@ -1,22 +1,75 @@
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { report, type Bench } from "./bench.ts";
-import { drainBench } from "./drain/drain-bench.ts";
-import { limitsBench } from "./limits/limits-bench.ts";
-import { webBench } from "./web/web-bench.ts";
+import { printTable, report, type Bench, type Report } from "./bench.ts";
+import { endAll, endAllOnSignals, interruptedWith } from "./clean-up.ts";
 
-const benches: readonly Bench[] = [webBench, limitsBench, drainBench];
+const programs = ["web", "handler", "ctl"].map((name) =>
+  fileURLToPath(new URL(`../../packages/${name}/dist/main.js`, import.meta.url)),
+);
+const missing = programs.find((program) => !existsSync(program));
+if (missing !== undefined) {
+  process.stderr.write(`${missing} is not there: build first (npm run build), or use npm run bench\n`);
+  process.exit(2);
+}
+// Only now: it loads what was built.
+const { benches } = await import("./benches.ts");
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { json: { type: "boolean" }, rounds: { type: "string" }, seconds: { type: "string" } },
+  options: {
+    json: { type: "boolean", default: false },
+    deep: { type: "boolean", default: false },
+    rounds: { type: "string", default: "3" },
+    seconds: { type: "string", default: "10" },
+    scale: { type: "string", default: "1" },
+  },
 });
-const bench = benches.find(({ name }) => name === positionals[0]);
-const rounds = Number(values.rounds ?? 3);
-const seconds = Number(values.seconds ?? 10);
-if (bench === undefined || !(rounds >= 1) || !(seconds >= 1)) {
-  process.stderr.write("npm run bench -- NAME [--json] [--rounds N] [--seconds S]\n");
-  for (const { name, what } of benches) process.stderr.write(`  ${name.padEnd(10)} ${what}\n`);
+const chosen = positionals.map((name) => benches.find((bench) => bench.name === name));
+const [rounds, seconds, scale] = [values.rounds, values.seconds, values.scale].map(Number) as [
+  number,
+  number,
+  number,
+];
+if (chosen.includes(undefined) || !(rounds >= 1) || !(seconds > 0) || !(scale > 0)) {
+  process.stderr.write(usage());
   process.exitCode = 2;
 } else {
-  await report(bench, { rounds, seconds, json: values.json === true });
+  endAllOnSignals();
+  const options = { rounds, seconds, scale, json: values.json, deep: values.deep };
+  await runAll(chosen.length === 0 ? benches : (chosen as Bench[]), options);
+}
+
+/** One after the other, and for several one table at the end. */
+async function runAll(wanted: readonly Bench[], options: Parameters<typeof report>[1]): Promise<void> {
+  const done: [Bench, Report][] = [];
+  try {
+    for (const bench of wanted) {
+      try {
+        done.push([bench, await report(bench, options)]);
+      } catch (error) {
+        if (interruptedWith() !== undefined) break;
+        // The others are worth having all the same.
+        process.stderr.write(`${bench.name}: ${error instanceof Error ? error.stack : String(error)}\n`);
+        process.exitCode = 1;
+      }
+      process.stdout.write("\n");
+    }
+    if (wanted.length > 1 && interruptedWith() === undefined)
+      for (const [bench, results] of done) {
+        process.stdout.write(`${bench.name}: ${bench.what}\n`);
+        printTable(bench, results);
+      }
+  } finally {
+    await endAll();
+    const code = interruptedWith();
+    if (code !== undefined) process.exit(code);
+  }
+}
+
+function usage(): string {
+  const lines = benches.map(({ name, what }) => `  ${name.padEnd(12)} ${what}\n`);
+  return `npm run bench -- [NAME …] [--json] [--rounds N] [--seconds S] [--scale F] [--deep]
+  Without a name: all, in turn. --scale multiplies numbers of jobs and rows; --deep measures what takes very long, too.
+${lines.join("")}`;
 }

@@ -1,8 +1,8 @@
-import { chmod, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ensureEmbeddedDatabase } from "@galaxy-jobs/runtime";
 import { migrate, openDatabase, type Database } from "@galaxy-jobs/shared-db";
+import { mustEnd } from "../clean-up.ts";
+import { temporaryFolder } from "../folder.ts";
 
 /** An embedded PostgreSQL of one round's own, with the settings that every instance has. */
 export interface DrainServer {
@@ -14,17 +14,15 @@ export interface DrainServer {
 
 /** @param migrated has the tables of this release */
 export async function startDrainServer(migrated: boolean): Promise<DrainServer> {
-  const folder = await mkdtemp(join(tmpdir(), "galaxy-bench-"));
-  // The embedded PostgreSQL of root runs as another user.
-  await chmod(folder, 0o755);
+  const { path: folder, remove } = await temporaryFolder("drain");
   const server = await ensureEmbeddedDatabase({ directory: join(folder, "database", "postgres") });
   const options = { applicationName: "bench", statementTimeout: 600_000 };
   const database = openDatabase(server.connection, options);
-  const stop = async () => {
+  const stop = mustEnd(async () => {
     await database.end({ timeout: 5 });
     await server.release();
-    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
-  };
+    await remove();
+  });
   try {
     if (migrated) await migrate(database);
     return { folder, database, stop };

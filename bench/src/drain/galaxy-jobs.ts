@@ -1,7 +1,14 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { channels, notify, writeJobLock, type Database } from "@galaxy-jobs/shared-db";
+import {
+  addressOf,
+  channels,
+  notify,
+  writeJobLock,
+  type Database,
+  type DatabaseAddress,
+} from "@galaxy-jobs/shared-db";
 import type { Measures } from "../bench.ts";
 import { start, type Running } from "../instance.ts";
 import { cpuTimeOf, parentOf } from "./cpu-time.ts";
@@ -12,14 +19,23 @@ const handlers = ["handler0", "handler1"];
 /**
  * Real handlers with the noop runner; everything else is as in an instance. The clock runs, on the database's side, from the
  * lifting of the job lock to the last `ok`.
+ * @param hinder makes it harder, before the jobs are put in; returns what ends that
  * @returns jobs a second, and the microseconds of a core that a job took in the handlers and in the server
  */
-export async function drainGalaxyJobs(jobs: number): Promise<Measures> {
+export async function drainGalaxyJobs(
+  jobs: number,
+  hinder?: (server: {
+    readonly sql: Database;
+    readonly address: DatabaseAddress;
+  }) => Promise<() => Promise<void>>,
+): Promise<Measures> {
   const server = await startDrainServer(true);
   const { database, folder } = server;
   const running: Running[] = [];
+  let free: (() => Promise<void>) | undefined;
   try {
     await writeJobLock(database, true);
+    free = await hinder?.({ sql: database, address: addressOf(database) });
     await insertJobs(database, jobs);
     await settle(database);
     const config = await writeDrainConfig(folder);
@@ -55,6 +71,7 @@ export async function drainGalaxyJobs(jobs: number): Promise<Measures> {
     };
   } finally {
     for (const handler of running) await handler.end();
+    await free?.();
     await server.stop();
   }
 }
