@@ -130,11 +130,16 @@ export class JobHandler implements Service {
     });
     const monitor = new RunMonitor(context);
     this.#monitor = monitor;
+    const gate = this.#gate;
     this.#path = new JobPath({
       context,
-      gate: this.#gate,
+      gate,
       monitor,
       stopRequests: this.#stopRequests,
+      onRunEnded: (jobId) => {
+        gate.runEnded(jobId);
+        this.#claims.wake();
+      },
       stopping: this.#stopping.signal,
       leaving: this.#leaving.signal,
     });
@@ -287,12 +292,13 @@ export class JobHandler implements Service {
     const gate = this.#gate!;
     const { config, express } = this.#context!;
     const limit = claimLimit(config, free);
-    return express.routes(gate.freeWorkers(), limit + this.#inHand.size - gate.holding);
+    return express.routes(gate.freeWorkers(), limit + this.#inHand.size - gate.holding - gate.ending);
   }
 
   /** Jobs it could start if they were here: workers that are free and have no claimed job on the way to them. */
   #freeWorkers(): number {
     const workers = [...this.#context!.runners.values()].reduce((sum, { slots }) => sum + slots, 0);
-    return workers - (this.#inHand.size - this.#gate!.refused);
+    const { refused, ending } = this.#gate!;
+    return workers - (this.#inHand.size - refused - ending);
   }
 }

@@ -24,6 +24,8 @@ export interface JobPathParts {
   readonly gate: QueueGate;
   readonly monitor: RunMonitor;
   readonly stopRequests: StopRequests;
+  /** Told when the run of a job has ended, before its results are read. */
+  readonly onRunEnded: (jobId: number) => void;
   /** Aborted when nothing new is begun any more. */
   readonly stopping: AbortSignal;
   /** Aborted when what runs is left. */
@@ -192,6 +194,7 @@ export class JobPath {
     const watched = this.#parts.monitor.watch(hand.job, hand.run!, tool, underWay);
     const end = await this.#orLeft(watched);
     if (end === undefined) return;
+    this.#parts.onRunEnded(hand.job.id);
     const prepared = hand.run!;
     if (tool === undefined) {
       await fail(context, hand.job, { info: toolGoneInfo });

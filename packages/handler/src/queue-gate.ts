@@ -50,6 +50,8 @@ export class QueueGate implements Service {
   readonly #waiting = new Map<number, Waiting>();
   /** Jobs that hold a worker, with their runner. */
   readonly #holders = new Map<number, string>();
+  /** Jobs whose run has ended. */
+  readonly #ending = new Set<number>();
   /** Jobs whose rule takes long, with their tool. */
   readonly #deciding = new Map<number, string>();
   /** Tools whose jobs another handler has to run, until when. */
@@ -117,9 +119,27 @@ export class QueueGate implements Service {
     return this.#holders.size;
   }
 
+  /**
+   * The run of a job has ended: its worker may start another while the results are read and written. No more jobs than a runner
+   * has workers are in this state; those beyond keep theirs.
+   */
+  runEnded(jobId: number): void {
+    const runner = this.#holders.get(jobId);
+    if (runner === undefined || this.#ending.size >= (this.#context.runners.get(runner)?.slots ?? 0)) return;
+    this.#holders.delete(jobId);
+    this.#ending.add(jobId);
+    this.wake();
+  }
+
+  /** Jobs whose run has ended, and that hold no worker any more. */
+  get ending(): number {
+    return this.#ending.size;
+  }
+
   leave(jobId: number): void {
     this.remove(jobId);
     this.#context.mapper.forget(jobId);
+    this.#ending.delete(jobId);
     if (this.#holders.delete(jobId)) this.wake();
   }
 

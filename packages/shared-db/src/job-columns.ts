@@ -45,9 +45,8 @@ const columns: Readonly<Record<keyof JobRow, true>> = {
   traceback: true,
 };
 
-const names = Object.keys(columns).map((name) =>
-  name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
-);
+const keys = Object.keys(columns);
+const names = keys.map((name) => name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`));
 
 /**
  * The columns of a job, for a list of results. Results are never `*`: when a migration adds a column under a process that works,
@@ -56,4 +55,22 @@ const names = Object.keys(columns).map((name) =>
  */
 export function jobColumns(sql: Sql, table = "job") {
   return sql.unsafe(names.map((name) => `${table}.${name}`).join(", "));
+}
+
+/**
+ * Makes jobs of the values of `jobColumns` and of text columns behind them, for statements that bring many jobs or jobs that stay
+ * long. Such a job is a copy of one object and so has a shape; one that gets so many properties one by one, as the driver does it,
+ * is a hash table of 2 kB.
+ */
+export function jobReader<More extends string = never>(
+  ...more: readonly More[]
+): (values: readonly unknown[]) => JobRow & Readonly<Record<More, string>> {
+  const all = [...keys, ...more];
+  // oxlint-disable-next-line unicorn/no-useless-spread -- what it spreads is such a hash table, and its copy is not
+  const any = { ...Object.fromEntries(all.map((key) => [key, null as unknown])) };
+  return (values) => {
+    const job = { ...any };
+    for (let index = 0; index < all.length; index += 1) job[all[index]!] = values[index];
+    return job as unknown as JobRow & Readonly<Record<More, string>>;
+  };
 }

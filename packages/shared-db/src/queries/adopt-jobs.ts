@@ -1,4 +1,4 @@
-import { jobColumns } from "../job-columns.ts";
+import { jobColumns, jobReader } from "../job-columns.ts";
 import type { Sql } from "../sql.ts";
 import type { JobRow } from "../rows.ts";
 
@@ -17,6 +17,8 @@ export interface Adopter {
   readonly limit: number;
 }
 
+const adoptedJob = jobReader();
+
 /**
  * Takes over jobs that ended incarnations left under way, oldest first, and stop requests not carried out (galaxy.md 4.13; the
  * neighbours are ours): those with processes of one machine on that machine only, those of a cluster in the same pool, both
@@ -26,7 +28,7 @@ export interface Adopter {
  */
 export async function adoptJobs(sql: Sql, adopter: Adopter): Promise<JobRow[]> {
   const { incarnationId, serverName, hostname, bootId, runDirectoryId } = adopter;
-  const rows = await sql<JobRow[]>`
+  const rows = await sql`
     with me as (
       select id from handler_incarnation where id = ${incarnationId} and end_time is null for key share
     ), left_behind as (
@@ -49,7 +51,6 @@ export async function adoptJobs(sql: Sql, adopter: Adopter): Promise<JobRow[]> {
     update job set incarnation_id = ${incarnationId}, handler = ${serverName}, handed_to = null, fence = fence + 1, update_time = now(),
       handler_deaths = handler_deaths + (state = 'queued' and left_behind.lost)::int
     from left_behind where job.id = left_behind.id
-    returning ${jobColumns(sql)}`;
-  // The driver fills a row column by column, which makes it a hash table of 2 kB; a copy has a shape. Adopted jobs can be many, for days.
-  return rows.map((row) => ({ ...row })).toSorted((a, b) => a.id - b.id);
+    returning ${jobColumns(sql)}`.values();
+  return rows.map((values) => adoptedJob(values)).toSorted((a, b) => a.id - b.id);
 }

@@ -1,4 +1,4 @@
-import { jobColumns } from "../job-columns.ts";
+import { jobColumns, jobReader } from "../job-columns.ts";
 import { bigintOid, type Database, type Fragment, type Json, type Sql } from "../sql.ts";
 import type { JobRow } from "../rows.ts";
 import { virtualTime } from "./virtual-time.ts";
@@ -42,6 +42,7 @@ export interface ClaimedJob extends JobRow {
   readonly queue: string;
 }
 
+const claimedJob = jobReader("queue");
 /** The step of a ticket is `ticketUnit / priority`; the default priority makes it 1,000. */
 const ticketUnit = 10_000;
 /** So far before where it left off does a claim begin that does not begin at the first job: a hundred usual steps. */
@@ -95,7 +96,7 @@ async function claimJobs(sql: Sql, request: ClaimRequest, locking: Fragment): Pr
     )`;
   });
   const taken = queues.map((_, index) => sql`select id, ticket, queue, route from ${partName(sql, index)}`);
-  const rows = await sql<ClaimedJob[]>`
+  const rows = await sql`
     with me as (
       select id from handler_incarnation
       where id = ${incarnationId} and end_time is null
@@ -123,8 +124,11 @@ async function claimJobs(sql: Sql, request: ClaimRequest, locking: Fragment): Pr
         and incarnation_id is null
       returning ${jobColumns(sql)}, taken.queue
     ) ${express.history}
-    select ${jobColumns(sql, "changed")}, changed.queue from changed`;
-  return inDispatchOrder([...rows], ({ queue }) => queue);
+    select ${jobColumns(sql, "changed")}, changed.queue from changed`.values();
+  return inDispatchOrder(
+    rows.map((values) => claimedJob(values)),
+    ({ queue }) => queue,
+  );
 }
 
 function queuesInTurn({ serverName, tags, firstQueue = 0 }: ClaimRequest): readonly string[] {
