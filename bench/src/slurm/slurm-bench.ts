@@ -12,7 +12,7 @@ import type { SlurmHandlerAnswer, SlurmHandlerAsk } from "./slurm-handler.ts";
 const known = 10_000;
 const running = 1_000;
 /** Submissions of a round. */
-const submissions = 200;
+const submissions = 1_000;
 
 let shared: Promise<{ readonly cluster: SlurmCluster; readonly runs: readonly PreparedRun[] }> | undefined;
 
@@ -22,6 +22,8 @@ export const slurmBench: Bench = {
   what: `a real slurmctld that knows ${known} jobs of a handler, ${running} of them running: a tick of its watch, and submissions`,
   units: {
     submitted: "jobs/s",
+    late: "ms that the handler's loop is late, p99",
+    latest: "ms that the handler's loop is late, at most",
     "handler-cpu": "ms a tick",
     "squeue-cpu": "ms a tick",
     squeue: "ms a question",
@@ -71,8 +73,8 @@ async function submit(extent: Extent): Promise<Measures> {
   const handler = await startHandler(cluster, process.env["PATH"] ?? "/usr/bin:/bin");
   try {
     handler.send({ kind: "submit", runs });
-    const { seconds } = await handler.next();
-    return { submitted: runs.length / seconds };
+    const { seconds, late, latest } = await handler.next();
+    return { submitted: runs.length / seconds, late: late!, latest: latest! };
   } finally {
     await handler.end();
     await cancelProbes(cluster);
