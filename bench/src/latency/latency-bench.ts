@@ -11,7 +11,7 @@ import { againstServer } from "../against.ts";
 import type { Bench, Extent, Measures, Subject } from "../bench.ts";
 import { makeDatabase } from "../database.ts";
 import { startInstance } from "../instance.ts";
-import { noop } from "../noop-jobs.ts";
+import { submit as post } from "../noop-jobs.ts";
 import { againstPeers, peers } from "../peers/peers.ts";
 import type { Peer } from "../peers/peer.ts";
 import type { PeerWorkerAnswer, PeerWorkerAsk } from "../peers/peer-worker.ts";
@@ -55,7 +55,7 @@ async function ours(way: "row" | "post", runner: Runner, { scale }: Extent): Pro
     ...(runner === "noop" ? { runner: { load: "noop" } } : {}),
   });
   try {
-    const submit = way === "row" ? await rowSubmitter(sql) : () => post(instance.address);
+    const submit = way === "row" ? await rowSubmitter(sql) : () => post(instance);
     // The first jobs load what later ones find loaded.
     for (let job = 0; job < 5; job += 1) await once(sql, submit);
     const times: number[] = [];
@@ -121,17 +121,6 @@ async function rowSubmitter(sql: Database): Promise<() => Promise<void>> {
     );
     await notify(sql, channels.newJobs, tag);
   };
-}
-
-async function post(address: string): Promise<void> {
-  const response = await fetch(`${address}/api/tools`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: noop,
-    signal: AbortSignal.timeout(60_000),
-  });
-  if (!response.ok) throw new Error(`POST /api/tools: ${response.status} ${await response.text()}`);
-  await response.arrayBuffer();
 }
 
 /** One worker process; adding and handling are timed by the machine's monotonic clock. */

@@ -1,6 +1,7 @@
 import { statesBefore } from "../job-states.ts";
-import { bigintOid, type Json, type Sql } from "../sql.ts";
+import type { Json, Sql } from "../sql.ts";
 import type { JobOwnership } from "../rows.ts";
+import { ownershipArrays } from "./ownership.ts";
 
 export interface EnqueuedJob extends JobOwnership {
   readonly runnerName: string;
@@ -17,14 +18,7 @@ export interface EnqueuedJob extends JobOwnership {
  */
 export async function enqueueJobsIfClaimed(sql: Sql, jobs: readonly EnqueuedJob[]): Promise<Set<number>> {
   if (jobs.length === 0) return new Set();
-  const ids = sql.array(
-    jobs.map(({ id }) => id),
-    bigintOid,
-  );
-  const fences = sql.array(
-    jobs.map(({ fence }) => fence),
-    bigintOid,
-  );
+  const { ids, fences } = ownershipArrays(sql, jobs);
   // How the states are compared: see `finishJobsIfOwned`.
   const rows = await sql<{ jobId: number }[]>`
     with changed as (
@@ -50,15 +44,10 @@ export async function explainWaitIfClaimed(
   jobs: readonly (JobOwnership & { readonly reason: string })[],
 ): Promise<void> {
   if (jobs.length === 0) return;
+  const { ids, fences } = ownershipArrays(sql, jobs);
   await sql`
     update job set wait_reason = left(mine.reason, 1000), wait_reason_time = now()
-    from unnest(${sql.array(
-      jobs.map(({ id }) => id),
-      bigintOid,
-    )}::bigint[], ${sql.array(
-      jobs.map(({ fence }) => fence),
-      bigintOid,
-    )}::bigint[], ${sql.array(jobs.map(({ reason }) => reason))}::text[]) as mine (id, fence, reason)
+    from unnest(${ids}::bigint[], ${fences}::bigint[], ${sql.array(jobs.map(({ reason }) => reason))}::text[]) as mine (id, fence, reason)
     where job.id = mine.id and job.fence = mine.fence and job.state in ('new', 'resubmitted')
       and job.wait_reason is distinct from left(mine.reason, 1000)`;
 }

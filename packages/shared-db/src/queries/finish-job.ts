@@ -1,8 +1,9 @@
 import { statesBefore } from "../job-states.ts";
-import { bigintOid, type Database, type Sql } from "../sql.ts";
+import type { Database, Sql } from "../sql.ts";
 import type { JobMessage, JobOwnership } from "../rows.ts";
 import { writeOutputs, type FinishedOutput } from "./finish-outputs.ts";
 import type { RunStart } from "./mark-job-running.ts";
+import { ownershipArrays } from "./ownership.ts";
 import { releaseDependents } from "./release-dependents.ts";
 import { writtenBefore } from "./written-before.ts";
 
@@ -90,14 +91,7 @@ async function writeEndsFrom(
 ): Promise<number[]> {
   if (jobs.length === 0) return [];
   const { state, before, withStart } = change;
-  const ids = sql.array(
-    jobs.map(({ id }) => id),
-    bigintOid,
-  );
-  const fences = sql.array(
-    jobs.map(({ fence }) => fence),
-    bigintOid,
-  );
+  const { ids, fences } = ownershipArrays(sql, jobs);
   const startOf = ({ start }: FinishedJob) => (withStart ? start : undefined);
   // Most columns are empty for all jobs: of those nothing is sent, and unnest makes them null.
   const texts = (of: (job: FinishedJob) => string | null) => {

@@ -1,6 +1,7 @@
 import { statesBefore } from "../job-states.ts";
-import { bigintOid, type Sql } from "../sql.ts";
+import type { Sql } from "../sql.ts";
 import type { JobOwnership } from "../rows.ts";
+import { ownershipArrays } from "./ownership.ts";
 import { writtenBefore } from "./written-before.ts";
 
 /** That a run has begun. */
@@ -20,14 +21,7 @@ export interface StartedJob extends JobOwnership, RunStart {}
  */
 export async function markJobsRunningIfQueued(sql: Sql, jobs: readonly StartedJob[]): Promise<Set<number>> {
   if (jobs.length === 0) return new Set();
-  const ids = sql.array(
-    jobs.map(({ id }) => id),
-    bigintOid,
-  );
-  const fences = sql.array(
-    jobs.map(({ fence }) => fence),
-    bigintOid,
-  );
+  const { ids, fences } = ownershipArrays(sql, jobs);
   const rows = await sql<{ jobId: number }[]>`
     with changed as (
       update job set state = 'running', job_runner_external_id = mine.external_id, command_line = mine.command_line,

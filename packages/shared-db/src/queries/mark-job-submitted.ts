@@ -1,5 +1,6 @@
-import { bigintOid, type Sql } from "../sql.ts";
 import type { JobOwnership } from "../rows.ts";
+import type { Sql } from "../sql.ts";
+import { ownershipArrays } from "./ownership.ts";
 
 export interface SubmittedJob extends JobOwnership {
   /** Empty while what it was given to has not answered. */
@@ -28,13 +29,12 @@ export async function explainWaitIfSubmitted(
   jobs: readonly (JobOwnership & { readonly externalId: string; readonly reason: string })[],
 ): Promise<void> {
   if (jobs.length === 0) return;
-  const ids = jobs.map(({ id }) => id);
-  const fences = jobs.map(({ fence }) => fence);
+  const { ids, fences } = ownershipArrays(sql, jobs);
   await sql`
     update job set wait_reason = nullif(left(mine.reason, 1000), ''),
       wait_reason_time = case when mine.reason = '' then null else now() end,
       job_runner_external_id = coalesce(nullif(mine.external_id, ''), job_runner_external_id)
-    from unnest(${sql.array(ids, bigintOid)}::bigint[], ${sql.array(fences, bigintOid)}::bigint[],
+    from unnest(${ids}::bigint[], ${fences}::bigint[],
       ${sql.array(jobs.map(({ externalId }) => externalId))}::text[], ${sql.array(jobs.map(({ reason }) => reason))}::text[])
       as mine (id, fence, external_id, reason)
     where job.id = mine.id and job.fence = mine.fence and job.state in ('queued', 'running')

@@ -1,5 +1,6 @@
 import type { JobOwnership } from "../rows.ts";
-import { bigintOid, type Sql } from "../sql.ts";
+import type { Sql } from "../sql.ts";
+import { ownershipArrays } from "./ownership.ts";
 
 export interface RecheckedJob {
   readonly id: number;
@@ -12,6 +13,7 @@ export interface RecheckedJob {
 /** Looks again at claimed jobs that wait. @returns those that must not wait on as they did */
 export async function recheckWaitingJobs(sql: Sql, jobs: readonly JobOwnership[]): Promise<RecheckedJob[]> {
   if (jobs.length === 0) return [];
+  const { ids, fences } = ownershipArrays(sql, jobs);
   return sql<RecheckedJob[]>`
     select id, found from (
       select mine.id, case
@@ -24,13 +26,7 @@ export async function recheckWaitingJobs(sql: Sql, jobs: readonly JobOwnership[]
           join dataset_state s on s.dataset_id = d.id
           where i.job_id = job.id and (a.deleted or d.deleted or d.purged or s.state not in ('ok', 'empty'))) then 'input'
         end as found
-      from unnest(${sql.array(
-        jobs.map(({ id }) => id),
-        bigintOid,
-      )}::bigint[], ${sql.array(
-        jobs.map(({ fence }) => fence),
-        bigintOid,
-      )}::bigint[]) as mine (id, fence)
+      from unnest(${ids}::bigint[], ${fences}::bigint[]) as mine (id, fence)
       left join job on job.id = mine.id and job.fence = mine.fence and job.incarnation_id is not null
     ) as looked_at
     where found is not null`;

@@ -1,6 +1,7 @@
 import type { JobState } from "../job-states.ts";
 import type { JobOwnership } from "../rows.ts";
-import { bigintOid, type Sql } from "../sql.ts";
+import type { Sql } from "../sql.ts";
+import { ownershipArrays } from "./ownership.ts";
 
 /**
  * Of jobs that a guarded write left unchanged, those that are in its state under the same ownership already: an earlier call has
@@ -14,14 +15,7 @@ export async function writtenBefore(
 ): Promise<number[]> {
   const others = jobs.filter(({ id }) => !written.has(id));
   if (others.length === 0) return [];
-  const ids = sql.array(
-    others.map(({ id }) => id),
-    bigintOid,
-  );
-  const fences = sql.array(
-    others.map(({ fence }) => fence),
-    bigintOid,
-  );
+  const { ids, fences } = ownershipArrays(sql, others);
   const rows = await sql<{ id: number }[]>`
     select job.id from job join unnest(${ids}::bigint[], ${fences}::bigint[]) as mine (id, fence)
       on job.id = mine.id and job.fence = mine.fence
