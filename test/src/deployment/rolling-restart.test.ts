@@ -1,5 +1,4 @@
-import { execFile, spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
+import { execFile } from "node:child_process";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -9,8 +8,9 @@ import { askSocket } from "@galaxy-jobs/runtime";
 import { createDatabase } from "../support/database.ts";
 import { programs } from "../support/galaxy.ts";
 import { startLoad } from "../support/load.ts";
+import { recordingTool } from "../support/recording-tool.ts";
 import { traversableFolder } from "../support/servers.ts";
-import { supervisordConf } from "../support/supervisord.ts";
+import { needsSupervisord, startSupervisord, type Supervisord } from "../support/supervisord.ts";
 import { until } from "../support/until.ts";
 
 const execute = promisify(execFile);
@@ -21,35 +21,21 @@ describe("galaxyctl rolling-restart under supervisord", function () {
   this.timeout(400_000);
   let folder: string;
   let database: Awaited<ReturnType<typeof createDatabase>>;
-  let supervisord: ChildProcess | undefined;
+  let supervisord: Supervisord | undefined;
   let address: string;
 
   before(async function () {
-    const found = await execute("supervisord", ["--version"]).then(
-      () => true,
-      () => false,
-    );
-    if (!found) {
-      this.test!.title = "needs supervisord";
-      this.skip();
-    }
+    await needsSupervisord(this);
     database = await createDatabase();
     folder = await traversableFolder("galaxy-test-rolling-");
     for (const part of ["config", "tools", "log"]) await mkdir(join(folder, part));
     await writeFile(join(folder, "record"), "");
-    await writeFile(join(folder, "tools", "short.yml"), tool("short", folder, "sleep 0.3"));
+    await writeFile(join(folder, "tools", "short.yml"), recordingTool("short", folder, "sleep 0.3"));
     const waiting = `while [ -d ${folder} ] && [ ! -e ${folder}/gate ]; do sleep 0.1; done`;
-    await writeFile(join(folder, "tools", "gated.yml"), tool("gated", folder, waiting));
+    await writeFile(join(folder, "tools", "gated.yml"), recordingTool("gated", folder, waiting));
     await configure();
-    await writeFile(join(folder, "supervisord.conf"), await supervisordConf(folder));
-    supervisord = spawn("supervisord", ["-n", "-c", join(folder, "supervisord.conf")], { stdio: "ignore" });
-    address = await until(
-      async () => {
-        const log = await readFile(join(folder, "log", "web.log"), "utf8").catch(() => "");
-        return /web\.listening\b.*?\b(http:\/\/[^\s"]+)/.exec(log)?.[1];
-      },
-      { what: "the web tier to listen", deadline: patience },
-    );
+    supervisord = await startSupervisord(folder, patience);
+    ({ address } = supervisord);
     await until(async () => (await live()).length === 4, { what: "four handlers", deadline: patience });
     await until(async () => (await workers()).length === 2, { what: "two workers", deadline: patience });
     await until(async () => (await pids()).every((pid) => pid > 0), {
@@ -59,11 +45,7 @@ describe("galaxyctl rolling-restart under supervisord", function () {
   });
 
   after(async () => {
-    if (supervisord?.exitCode === null) {
-      const ended = once(supervisord, "exit");
-      supervisord.kill();
-      await ended;
-    }
+    await supervisord?.stop();
     await database?.drop();
     if (folder !== undefined) await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   });
@@ -197,14 +179,3 @@ describe("galaxyctl rolling-restart under supervisord", function () {
     );
   });
 });
-
-function tool(id: string, folder: string, command: string): string {
-  return `class: GalaxyUserTool
-id: ${id}
-name: ${id}
-version: "1.0"
-shell_command: dirname "$PWD" >> ${folder}/record; ${command}
-inputs: []
-outputs: []
-`;
-}

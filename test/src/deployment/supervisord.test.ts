@@ -1,12 +1,11 @@
-import { execFile, spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
+import { execFile } from "node:child_process";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect } from "chai";
 import { createDatabase } from "../support/database.ts";
 import { traversableFolder } from "../support/servers.ts";
-import { supervisordConf } from "../support/supervisord.ts";
+import { needsSupervisord, startSupervisord, type Supervisord } from "../support/supervisord.ts";
 import { until } from "../support/until.ts";
 
 const execute = promisify(execFile);
@@ -25,18 +24,11 @@ describe("Galaxy under supervisord, by supervisor/galaxy.conf", function () {
   this.timeout(180_000);
   let folder: string;
   let database: Awaited<ReturnType<typeof createDatabase>>;
-  let supervisord: ChildProcess | undefined;
+  let supervisord: Supervisord | undefined;
   let address: string;
 
   before(async function () {
-    const found = await execute("supervisord", ["--version"]).then(
-      () => true,
-      () => false,
-    );
-    if (!found) {
-      this.test!.title = "needs supervisord";
-      this.skip();
-    }
+    await needsSupervisord(this);
     database = await createDatabase();
     folder = await traversableFolder("galaxy-test-supervisor-");
     await mkdir(join(folder, "config"));
@@ -57,23 +49,12 @@ describe("Galaxy under supervisord, by supervisor/galaxy.conf", function () {
     };
     const config = JSON.stringify({ web: { http: "127.0.0.1:0" }, galaxy });
     await writeFile(join(folder, "config", "galaxy.yml"), config);
-    await writeFile(join(folder, "supervisord.conf"), await supervisordConf(folder));
-    supervisord = spawn("supervisord", ["-n", "-c", join(folder, "supervisord.conf")], { stdio: "ignore" });
-    address = await until(
-      async () => {
-        const log = await readFile(join(folder, "log", "web.log"), "utf8").catch(() => "");
-        return /web\.listening\b.*?\b(http:\/\/[^\s"]+)/.exec(log)?.[1];
-      },
-      { what: "the web tier to listen", deadline: 60_000 },
-    );
+    supervisord = await startSupervisord(folder, 60_000);
+    ({ address } = supervisord);
   });
 
   after(async () => {
-    if (supervisord?.exitCode === null) {
-      const ended = once(supervisord, "exit");
-      supervisord.kill();
-      await ended;
-    }
+    await supervisord?.stop();
     await database?.drop();
     if (folder !== undefined) await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   });

@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import { expect } from "chai";
 import { programs, startDaemon, startGalaxy, type Daemon, type Galaxy } from "../support/galaxy.ts";
 import { servers } from "../support/global-setup.ts";
+import { recordingTool } from "../support/recording-tool.ts";
 import { traversableFolder } from "../support/servers.ts";
 import { until } from "../support/until.ts";
 
@@ -32,8 +33,8 @@ describe("A restore of a backup, by docs/upgrade.md", function () {
     await mkdir(join(folder, "tools"));
     await writeFile(join(folder, "record"), "");
     const waiting = `while [ -d ${folder} ] && [ ! -e ${folder}/gate ]; do sleep 0.1; done`;
-    await writeFile(join(folder, "tools", "gated.yml"), tool("gated", folder, waiting));
-    await writeFile(join(folder, "tools", "short.yml"), tool("short", folder, "true"));
+    await writeFile(join(folder, "tools", "gated.yml"), recordingTool("gated", folder, waiting));
+    await writeFile(join(folder, "tools", "short.yml"), recordingTool("short", folder, "true"));
     galaxy = await startGalaxy({
       which: "system",
       tools: join(folder, "tools"),
@@ -127,14 +128,3 @@ describe("A restore of a backup, by docs/upgrade.md", function () {
     expect(new Set(ran).size, "names of run directories").to.equal(ran.length);
   });
 });
-
-function tool(id: string, folder: string, command: string): string {
-  return `class: GalaxyUserTool
-id: ${id}
-name: ${id}
-version: "1.0"
-shell_command: dirname "$PWD" >> ${folder}/record; ${command}
-inputs: []
-outputs: []
-`;
-}
