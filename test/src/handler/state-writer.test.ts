@@ -10,6 +10,7 @@ import {
 } from "@galaxy-jobs/shared-db";
 import { expect } from "chai";
 import { withDatabase } from "../support/database.ts";
+import { handlerIdentity } from "../support/handler-identity.ts";
 
 describe("the writer of starts and ends", () => {
   const database = withDatabase();
@@ -18,18 +19,7 @@ describe("the writer of starts and ends", () => {
 
   beforeEach(async () => {
     number += 1;
-    const identity = {
-      serverName: `handler${number}`,
-      hostname: "here",
-      bootId: "b",
-      pid: 1,
-      pidStartTime: "1",
-      tags: ["_default_"],
-      version: "0",
-      protocol: 2,
-      leaseSeconds: 600,
-      runDirectoryId: "d",
-    };
+    const identity = handlerIdentity(`handler${number}`);
     incarnationId = await registerIncarnation(database.sql, identity, {
       isGone: () => false,
       poisonLimit: 0,

@@ -7,6 +7,7 @@ import {
 } from "@galaxy-jobs/shared-db";
 import { expect } from "chai";
 import { withDatabase } from "../support/database.ts";
+import { handlerIdentity } from "../support/handler-identity.ts";
 
 for (const which of ["embedded", "system"] as const) {
   describe(`claims with express routes on the ${which} PostgreSQL`, () => {
@@ -19,18 +20,7 @@ for (const which of ["embedded", "system"] as const) {
         { id: number }[]
       >`insert into history (name) values ('h') returning id`;
       historyId = history!.id;
-      const identity = {
-        serverName: "handler0",
-        hostname: "here",
-        bootId: "b",
-        pid: 1,
-        pidStartTime: "1",
-        tags: ["_default_"],
-        version: "0",
-        protocol: 2,
-        leaseSeconds: 600,
-        runDirectoryId: "d",
-      };
+      const identity = handlerIdentity("handler0");
       const incarnationId = await registerIncarnation(database.sql, identity, {
         isGone: () => false,
         poisonLimit: 0,

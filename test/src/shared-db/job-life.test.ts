@@ -25,19 +25,9 @@ import {
   type JobRow,
 } from "@galaxy-jobs/shared-db";
 import { withDatabase } from "../support/database.ts";
+import { handlerIdentity } from "../support/handler-identity.ts";
 
-const identity = (serverName: string): HandlerIdentity => ({
-  serverName,
-  hostname: "here",
-  bootId: "b",
-  pid: 1,
-  pidStartTime: "1",
-  tags: ["_default_"],
-  version: "0",
-  protocol: 1,
-  leaseSeconds: 15,
-  runDirectoryId: "d",
-});
+const identity = (serverName: string): HandlerIdentity => handlerIdentity(serverName, { leaseSeconds: 15 });
 
 for (const which of ["embedded", "system"] as const) {
   describe(`the statements of a job's life on the ${which} PostgreSQL`, () => {

@@ -6,6 +6,7 @@ import {
   type ClaimRequest,
   type Database,
 } from "@galaxy-jobs/shared-db";
+import { handlerIdentity } from "./handler-identity.ts";
 
 /** Users, a history, and handlers as the database knows them, without processes. */
 export class Claims {
@@ -90,18 +91,7 @@ export class Claims {
   async handler(serverName: string, tags: readonly string[] = [this.queue]): Promise<ClaimRequest> {
     const incarnationId = await registerIncarnation(
       this.sql,
-      {
-        serverName,
-        hostname: "here",
-        bootId: "b",
-        pid: 1,
-        pidStartTime: "1",
-        tags,
-        version: "0",
-        protocol: 1,
-        leaseSeconds: 3600,
-        runDirectoryId: "d",
-      },
+      handlerIdentity(serverName, { tags, leaseSeconds: 3600 }),
       { isGone: () => true, poisonLimit: 3 },
     );
     return { incarnationId, serverName, tags, limit: 10 };
