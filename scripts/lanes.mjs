@@ -8,6 +8,9 @@ const cwd = join(root, "test");
 const mocha = join(cwd, "node_modules", ".bin", "mocha");
 const lastLine = /^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$/m;
 
+/** What a lane may take at most, ms: several times what it takes on a slow machine. */
+const patience = 40 * 60_000;
+
 /** The folders of the first lane; whatever else there is belongs to the second. */
 const first = ["recovery", "runners", "runtime", "shared-db", "tidy", "tools"];
 
@@ -46,6 +49,12 @@ function startLane(files) {
     text += part;
     if (printing) show();
   });
+  const timer = setTimeout(() => {
+    text += `\nthese tests are ended, since they take more than ${patience / 60_000} minutes\n`;
+    child.kill("SIGKILL");
+    // Whatever it has started may hold its output open.
+    child.stdout.destroy();
+  }, patience);
   const ended = new Promise((resolve) => {
     child.once("error", (error) => resolve({ code: 1, why: String(error) }));
     child.once("close", (code, signal) =>
@@ -62,6 +71,8 @@ function startLane(files) {
       printing = true;
       show();
       const { code, why } = await ended;
+      clearTimeout(timer);
+      show();
       const found = lastLine.exec(text.slice(-1000));
       if (found === null) console.log(`a test process said no result: ${why}`);
       const counts = found === null ? [0, 1, 0] : found.slice(1).map((count) => Number(count ?? 0));

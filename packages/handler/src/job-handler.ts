@@ -46,8 +46,8 @@ export interface JobHandlerOptions {
   readonly logger: Logger;
   /** Tags it takes jobs of, besides those assigned to its name. */
   readonly tags: readonly string[];
-  /** Somebody else took over this handler's jobs or name: the process must end. */
-  readonly onFenced: (error: Error) => void;
+  /** Somebody else took over this handler's jobs or name, or is about to: the process must end. */
+  readonly onLeaseLost: (error: Error) => void;
   /** Armed in tests. */
   readonly fault?: Fault | undefined;
 }
@@ -84,15 +84,23 @@ export class JobHandler implements Service {
     this.#options = options;
     this.#limited = hasConcurrencyLimits(options.config.jobs);
     const onError = (at: string) => (error: unknown) => this.events.emit("trouble", { at, error });
-    this.#claims = new Loop({ name: "claims", work: () => this.#claimRound(), onError: onError("claim") });
+    this.#claims = new Loop({
+      name: "claims",
+      work: (stop) => this.#claimRound(stop),
+      onError: onError("claim"),
+    });
     this.#stops = new Loop({ name: "stops", work: () => this.#stopRound(), onError: onError("stop") });
-    this.#offers = new Loop({ name: "offers", work: () => this.#offerRound(), onError: onError("offer") });
+    this.#offers = new Loop({
+      name: "offers",
+      work: (stop) => this.#offerRound(stop),
+      onError: onError("offer"),
+    });
     this.#limits = new Loop({ name: "limits", work: () => this.#limitRound(), onError: onError("monitor") });
     this.#loops = [this.#offers, this.#claims];
     this.#inHand = new JobsInHand({
       onTrouble: async (hand, error) => {
-        // A stopping handler leaves its unfinished work for its next start or a neighbour; a fenced one has none.
-        if (this.#leaving.signal.aborted || this.#lease?.fenced === true) return;
+        // A stopping handler leaves its unfinished work for its next start or a neighbour; one that lost its lease has none.
+        if (this.#leaving.signal.aborted || this.#lease?.lost === true) return;
         this.events.emit("trouble", { at: "job", job: hand.job.id, error });
         await this.#path?.giveUp(hand, error);
       },
@@ -159,8 +167,7 @@ export class JobHandler implements Service {
     for (const loop of this.#loops.toReversed()) await loop.stop();
     await this.#takeOver?.stop();
     await this.#gate?.stop();
-    if (this.#options.config.handlerStop === "wait" && this.#lease?.fenced === false)
-      await this.#waitForRuns();
+    if (this.#options.config.handlerStop === "wait" && this.#lease?.lost === false) await this.#waitForRuns();
     this.#leaving.abort();
     for (const runner of this.#context?.runners.values() ?? []) runner.leave?.();
     this.#lease?.giveUp();
@@ -172,7 +179,7 @@ export class JobHandler implements Service {
     await this.#stopRequests.settled();
     for (const runner of context?.runners.values() ?? []) await runner.close();
     await context?.sandbox.close();
-    if (context !== undefined && this.#lease?.fenced === false) await leave(context);
+    if (context !== undefined && this.#lease?.lost === false) await leave(context);
     await this.#lease?.stop();
   }
 
@@ -210,10 +217,10 @@ export class JobHandler implements Service {
     }
   }
 
-  async #claimRound(): Promise<number> {
+  async #claimRound(stopping: AbortSignal): Promise<number> {
     const context = this.#context!;
     const gate = this.#gate!;
-    await context.lease.whenHeld();
+    await context.lease.whenHeld(stopping);
     const pause = context.config.jobHandlerMonitorSleep * 1000;
     const free = this.#freeWorkers();
     if (free <= 0 || this.#inHand.size >= mostInHand) return pause;
@@ -234,10 +241,10 @@ export class JobHandler implements Service {
   }
 
   /** Jobs that change hands by other ways than a claim: lost messages, a drain, a hand-over. */
-  async #offerRound(): Promise<number> {
+  async #offerRound(stopping: AbortSignal): Promise<number> {
     const context = this.#context!;
     const { config, database, incarnationId, tags } = context;
-    await context.lease.whenHeld();
+    await context.lease.whenHeld(stopping);
     const me = { incarnationId, serverName: config.serverName };
     const found = await jobsOnOffer(database, { ...me, tags, messageAge });
     if (found.unassigned && (await offerUnassignedJobs(database, tags, messageAge)) > 0) this.#claims.wake();

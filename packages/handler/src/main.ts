@@ -47,7 +47,7 @@ async function main(context: DaemonContext): Promise<void> {
     toolBox: () => tools,
     logger,
     tags: handlerTags(config),
-    onFenced: (error) => context.end(1, error.message),
+    onLeaseLost: (error) => context.end(1, error.message),
     fault: armFault(process.env["GALAXY_FAULT_POINT"], process.env["GALAXY_FAULT_ACTION"]),
   });
   await context.run(handler);

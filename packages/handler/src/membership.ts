@@ -21,7 +21,7 @@ import { makeUntilWritten } from "./until-written.ts";
  * @throws ServerNameTakenError, and file system errors of job_working_directory
  */
 export async function join(options: JobHandlerOptions, events: JobEvents): Promise<Lease> {
-  const { config, database, tags, onFenced } = options;
+  const { config, database, tags, onLeaseLost } = options;
   const directoryId = await runDirectoryId(config.jobWorkingDirectory);
   const registeredAt = process.hrtime.bigint();
   const incarnationId = await registerHandler(database, config, { tags, runDirectoryId: directoryId });
@@ -33,9 +33,7 @@ export async function join(options: JobHandlerOptions, events: JobEvents): Promi
     stuckAfter: config.handlerStuckAfter,
     registeredAt,
     events,
-    onFenced,
-    onBroken: (error) =>
-      onFenced(new Error(`the heartbeat thread failed: ${error.message}`, { cause: error })),
+    onLost: onLeaseLost,
   });
 }
 

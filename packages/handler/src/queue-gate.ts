@@ -59,7 +59,7 @@ export class QueueGate implements Service {
 
   constructor(context: HandlerContext, onError: (error: unknown) => void) {
     this.#context = context;
-    this.#loop = new Loop({ name: "queue-gate", work: () => this.#round(), onError });
+    this.#loop = new Loop({ name: "queue-gate", work: (stop) => this.#round(stop), onError });
   }
 
   start(): Promise<void> {
@@ -202,9 +202,9 @@ export class QueueGate implements Service {
     });
   }
 
-  async #round(): Promise<number> {
+  async #round(stopping: AbortSignal): Promise<number> {
     if (this.#waiting.size === 0) return Number.POSITIVE_INFINITY;
-    await this.#context.lease.whenHeld();
+    await this.#context.lease.whenHeld(stopping);
     const pause = this.#context.config.jobHandlerMonitorSleep * 1000;
     const now = performance.now();
     for (const [id, { destination, since }] of this.#waiting) {

@@ -39,7 +39,7 @@ export class TakeOver implements Service {
   ) {
     this.#context = context;
     this.#adopted = options.adopted;
-    this.#loop = new Loop({ name: "take-over", work: () => this.#round(), onError: options.onError });
+    this.#loop = new Loop({ name: "take-over", work: (stop) => this.#round(stop), onError: options.onError });
   }
 
   /** Adopts what is there to adopt, so that its slots are counted before the first claim. */
@@ -52,9 +52,9 @@ export class TakeOver implements Service {
     return this.#loop.stop();
   }
 
-  async #round(): Promise<number> {
+  async #round(stopping: AbortSignal): Promise<number> {
     const { config, database, incarnationId, lease } = this.#context;
-    await lease.whenHeld();
+    await lease.whenHeld(stopping);
     let watch = await watchIncarnations(database, incarnationId);
     if (watch.nextExpiry !== null && watch.nextExpiry <= 0 && lease.mayJudge()) {
       await this.#endDead();

@@ -1,6 +1,7 @@
 import postgres from "postgres";
+import { parse as parseArray } from "postgres-array";
 import { answeringSocket } from "./answering-socket.ts";
-import { bigintOid, type Database } from "./sql.ts";
+import { bigintOid, type Database, type Types } from "./sql.ts";
 
 /** Where a PostgreSQL server is found. `host` is a name, an address, or a folder (starting with /) that holds its unix socket. */
 export interface DatabaseAddress {
@@ -23,6 +24,29 @@ export interface OpenOptions {
   readonly connectTimeout?: number;
   /** Called with each NOTICE of the server. */
   readonly onNotice?: (message: string) => void;
+  /** A connection stays the same one until it breaks or is closed: what belongs to a session, e.g. an advisory lock, may lie in it. */
+  readonly lasting?: boolean;
+}
+
+/** The arrays that statements take and answer. Others in a result arrive as PostgreSQL writes them. */
+const arrayTypes = {
+  textArray: arrayOf<string>({ arrayType: 1009, read: String }),
+  bigintArray: arrayOf<number>({ arrayType: 1016, read: Number }),
+};
+/** From PostgreSQL's number of a type to that of its arrays. */
+const typeArrayMap = { 25: arrayTypes.textArray.to, [bigintOid]: arrayTypes.bigintArray.to };
+
+function arrayOf<T>({ arrayType, read }: { arrayType: number; read(element: string): T }) {
+  return {
+    to: arrayType,
+    from: [arrayType],
+    serialize: (values: readonly T[]) => `{${values.map(arrayElement).join(",")}}`,
+    parse: (literal: string): T[] => parseArray(literal, read),
+  };
+}
+
+function arrayElement(value: unknown): string {
+  return value === null ? "null" : `"${String(value).replaceAll(/["\\]/g, "\\$&")}"`;
 }
 
 /**
@@ -37,7 +61,7 @@ export function openDatabase(address: DatabaseAddress, options: OpenOptions): Da
   const ssl = unixSocket === undefined ? (address.ssl ?? false) : false;
   const to = unixSocket === undefined ? { host: address.host, port: address.port } : { path: unixSocket };
   const patience = statementTimeout + Math.min(10_000, statementTimeout / 2);
-  const database = postgres<{ bigint: postgres.PostgresType<number> }>({
+  const database: Database = postgres<{ bigint: postgres.PostgresType<number> }>({
     ...(unixSocket === undefined ? { host: address.host, port: address.port } : { path: unixSocket }),
     database: address.database,
     user: address.user,
@@ -48,7 +72,7 @@ export function openDatabase(address: DatabaseAddress, options: OpenOptions): Da
     max: options.maxConnections ?? 10,
     connect_timeout: options.connectTimeout ?? 10,
     keep_alive: 30,
-    idle_timeout: 600,
+    ...(options.lasting === true ? { idle_timeout: 0, max_lifetime: null } : { idle_timeout: 600 }),
     // A retry that is soon: a restarted server is used within a second.
     backoff: (retries: number) => Math.min(0.1 * 1.5 ** retries, 1),
     connection: {
@@ -59,12 +83,18 @@ export function openDatabase(address: DatabaseAddress, options: OpenOptions): Da
     },
     types: {
       bigint: { to: bigintOid, from: [bigintOid], serialize: String, parse: Number },
+      ...arrayTypes,
     },
+    // Otherwise each connection begins with a query for the types of arrays, whose failure nobody handles: it ends the process.
+    fetch_types: false,
     transform: { undefined: null, column: { from: postgres.toCamel } },
     onnotice: (notice) => options.onNotice?.(String(notice["message"])),
   });
-  knowArrays(database);
+  // Also missing in its types.
+  const { shared } = database.options as unknown as { shared: { typeArrayMap: Record<number, number> } };
+  Object.assign(shared.typeArrayMap, typeArrayMap);
   addresses.set(database, address);
+  database.reserve = () => Promise.resolve(reserveConnection(address, options));
   return database;
 }
 
@@ -77,29 +107,10 @@ export function addressOf(database: Database): DatabaseAddress {
   return address;
 }
 
-/**
- * The driver asks the server for its array types on the first connection, and sends the query that opened it before it has
- * read the answer: arrays in that query would go as text. Those that we send are known beforehand.
- */
-function knowArrays(database: Database): void {
-  const { shared, serializers } = database.options as unknown as DriverState;
-  for (const [type, arrayType] of arrayTypes) {
-    shared.typeArrayMap[type] = arrayType;
-    serializers[arrayType] = (values) => `{${values.map(arrayElement).join(",")}}`;
-  }
-}
-
-interface DriverState {
-  readonly shared: { readonly typeArrayMap: Record<number, number> };
-  readonly serializers: Record<number, (values: readonly unknown[]) => string>;
-}
-
-/** The numbers of text and bigint, and those of their arrays. */
-const arrayTypes = [
-  [25, 1009],
-  [bigintOid, 1016],
-] as const;
-
-function arrayElement(value: unknown): string {
-  return value === null ? "null" : `"${String(value).replaceAll(/["\\]/g, "\\$&")}"`;
+/** In place of the driver's own, which hangs on a pool that has not connected yet and leaves types alone: a connection beside the pool. */
+function reserveConnection(address: DatabaseAddress, options: OpenOptions): postgres.ReservedSql<Types> {
+  const connection = openDatabase(address, { ...options, maxConnections: 1, lasting: true });
+  return Object.assign(connection, {
+    release: () => void connection.end({ timeout: 5 }).catch(() => undefined),
+  });
 }

@@ -55,7 +55,7 @@ export async function startApplication(
           logger,
           toolBox: () => tools,
           tags: handlerTags(config),
-          onFenced: (error) => context.end(1, error.message),
+          onLeaseLost: (error) => context.end(1, error.message),
         }),
         { awaitsName, onFailure: (error) => context.end(1, error.message) },
       )

@@ -30,6 +30,8 @@ describe("a handler that is stopped (SIGSTOP) past its lease and goes on", funct
     galaxy = await startGalaxy({ handlers: [], tools: tool.tools, galaxy: { handler_lease: 1.5 } });
   });
   after(() => galaxy?.stop());
+  // Whoever is left of a test that failed would take the jobs of the next.
+  afterEach(() => Promise.all(galaxy.handlers.map((handler) => handler.stop())));
 
   const submit = async (inputs: Record<string, unknown>) => {
     const body = { tool_id: "traced", inputs: { code: 0, gated: false, ...inputs } };

@@ -1,4 +1,4 @@
-import { readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "chai";
 import { SlurmRunner, type PreparedRun, type RunEnd, type StartedRun } from "@galaxy-jobs/handler";
@@ -66,6 +66,24 @@ describe("jobs of a Slurm (slurmctld, slurmd, munged) that fails them", function
     const reasons: string[] = [];
     queue!.follow(({ reason }) => reasons.push(reason));
     return reasons;
+  }
+
+  /** The controller writes its state some seconds late, and begins its numbers of jobs anew when it has none. */
+  async function saved({ externalId }: StartedRun): Promise<void> {
+    const state = join(cluster.folder, "state", "job_state");
+    const changed = Date.now();
+    await cluster.run("scontrol", "update", `jobid=${externalId}`, "timelimit=600");
+    await until(
+      () =>
+        stat(state).then(
+          ({ mtimeMs }) => mtimeMs > changed,
+          () => false,
+        ),
+      {
+        what: "the controller's state to be saved",
+        deadline: 60_000,
+      },
+    );
   }
 
   const hasReason = (reasons: readonly string[], pattern: RegExp) =>
@@ -199,11 +217,7 @@ describe("jobs of a Slurm (slurmctld, slurmd, munged) that fails them", function
     it("collects what ended meanwhile, and submits once what came meanwhile", async () => {
       const early = await start(waiting, {}, newRunner({ ghost: 1_000 }));
       await written(early.run, "here");
-      // It saves its state a few seconds late.
-      await until(async () => (await readdir(join(cluster.folder, "state"))).includes("job_state"), {
-        what: "its state to be saved",
-        deadline: 60_000,
-      });
+      await saved(early);
       await cluster.kill("slurmctld");
       await go(early.run);
       const late = await start("echo ran >> ran; exit 6");
@@ -218,6 +232,7 @@ describe("jobs of a Slurm (slurmctld, slurmd, munged) that fails them", function
     it("lets a handler stop, and a deletion through, while nobody answers", async () => {
       const running = await start(waiting);
       await written(running.run, "here");
+      await saved(running);
       await cluster.kill("slurmctld");
       const stopped = running.runner.stop(running.run).then(
         () => "stopped",
@@ -232,7 +247,6 @@ describe("jobs of a Slurm (slurmctld, slurmd, munged) that fails them", function
       const recovered = await newRunner().recover(run);
       if (recovered.found === "running") expect((await recovered.ended).failure).to.be.a("string");
       expect(await readdir(join(run.directory, "working"))).to.deep.equal([]);
-      // A controller that lost its state does not know this one any more, and cannot end it.
       await go(running.run);
     });
   });

@@ -22,7 +22,7 @@ export interface Daemon {
   readonly lines: readonly string[];
   /** Resolves to the first line that matches, old or new; rejects when the program ends first or after `deadline` ms. */
   line(pattern: RegExp, deadline?: number): Promise<RegExpExecArray>;
-  /** Sends a signal and waits for the end. @returns exit code, or the signal's name */
+  /** Sends a signal and waits for the end, which it brings about itself after a minute. @returns exit code, or the signal's name */
   stop(signal?: NodeJS.Signals): Promise<number | string>;
 }
 
@@ -74,7 +74,10 @@ export function watch(name: string, child: ChildProcess): Daemon {
       }),
     async stop(signal = "SIGTERM") {
       if (child.exitCode === null && child.signalCode === null) child.kill(signal);
-      return ended;
+      // One that stands still would not hear of it.
+      if (signal === "SIGTERM") child.kill("SIGCONT");
+      const timer = setTimeout(() => child.kill("SIGKILL"), 60_000);
+      return ended.finally(() => clearTimeout(timer));
     },
   };
 }

@@ -50,6 +50,16 @@ export default class Reporter extends mocha.reporters.Spec {
       const failures = failed + (forbidden ? skipped.length : 0);
       const tail = skipped.length > 0 && !forbidden ? `, ${skipped.length} skipped` : "";
       process.once("exit", () => console.log(`${passed} passed, ${failures} failed${tail}`));
+      // Mocha waits for whatever a test has left running.
+      setTimeout(endLeftovers, 60_000).unref();
     });
   }
+}
+
+/** Ends a run that is over, and that something keeps from ending: a failure by itself. */
+function endLeftovers(): void {
+  const left = process.getActiveResourcesInfo().join(", ");
+  console.log(`the tests are over, and something that they left keeps the process for a minute: ${left}`);
+  process.once("exit", () => (process.exitCode = 1));
+  process.exit(1);
 }

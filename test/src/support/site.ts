@@ -130,7 +130,7 @@ export async function makeSite(plan: SitePlan): Promise<Site> {
         toolBox: () => tools,
         logger: silentLogger,
         tags: handlerTags(config),
-        onFenced: (error) => {
+        onLeaseLost: (error) => {
           throw error;
         },
       })

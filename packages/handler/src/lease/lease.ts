@@ -25,10 +25,8 @@ export interface LeaseOptions {
   /** `process.hrtime.bigint()` from before the incarnation was registered. */
   readonly registeredAt: bigint;
   readonly events: JobEvents;
-  /** Told once. */
-  readonly onFenced: (error: FencedError) => void;
-  /** The heartbeat thread ended by itself. */
-  readonly onBroken: (error: Error) => void;
+  /** Told once: a FencedError, or what ended the heartbeat thread. */
+  readonly onLost: (error: Error) => void;
 }
 
 /**
@@ -44,7 +42,8 @@ export class Lease implements Service {
   readonly #waiting = new Set<{ resolve(): void; reject(error: Error): void }>();
   #thread: Worker | undefined;
   #ended: Promise<unknown> | undefined;
-  #fenced: FencedError | undefined;
+  /** Why it is never held again. */
+  #lost: Error | undefined;
   #stopped = false;
   /** When the lease was held again after it had not been, ns of the monotonic clock; 0: it always was. */
   #regainedAt = 0n;
@@ -70,7 +69,7 @@ export class Lease implements Service {
 
   /** Whether this process may act now. */
   held(): boolean {
-    return this.#fenced === undefined && process.hrtime.bigint() < Atomics.load(this.#views.heldUntil, 0);
+    return this.#lost === undefined && process.hrtime.bigint() < Atomics.load(this.#views.heldUntil, 0);
   }
 
   /**
@@ -83,16 +82,30 @@ export class Lease implements Service {
     return this.#regainedAt === 0n || since > BigInt(Math.round(this.#options.lease * 1e9));
   }
 
-  get fenced(): boolean {
-    return this.#fenced !== undefined;
+  /** It will not be held again: all that this process had is somebody else's, or about to be. */
+  get lost(): boolean {
+    return this.#lost !== undefined;
   }
 
-  /** Waits until the lease is held. @throws FencedError, and an error when the handler stops meanwhile */
-  async whenHeld(): Promise<void> {
+  /** Waits until the lease is held. @throws what it was lost by, and an error when the handler, or what waits, stops meanwhile */
+  async whenHeld(stopping?: AbortSignal): Promise<void> {
     while (!this.held()) {
-      if (this.#fenced !== undefined) throw this.#fenced;
-      if (this.#stopped) throw new Error("the handler stops, and its lease is not held");
-      await new Promise<void>((resolve, reject) => this.#waiting.add({ resolve, reject }));
+      if (this.#lost !== undefined) throw this.#lost;
+      if (this.#stopped || stopping?.aborted === true)
+        throw new Error("the handler stops, and its lease is not held");
+      await this.#change(stopping);
+    }
+  }
+
+  async #change(stopping: AbortSignal | undefined): Promise<void> {
+    const settled = new AbortController();
+    try {
+      await new Promise<void>((resolve, reject) => {
+        this.#waiting.add({ resolve, reject });
+        stopping?.addEventListener("abort", () => resolve(), { signal: settled.signal });
+      });
+    } finally {
+      settled.abort();
     }
   }
 
@@ -114,7 +127,13 @@ export class Lease implements Service {
     });
     thread.unref();
     thread.on("message", (news: PulseNews) => this.#hear(news));
-    thread.once("error", (error) => this.#options.onBroken(error as Error));
+    thread.once("error", (error) =>
+      this.#lose(
+        new Error(`the heartbeat thread failed: ${error instanceof Error ? error.message : String(error)}`, {
+          cause: error,
+        }),
+      ),
+    );
     this.#ended = new Promise((resolve) => thread.once("exit", resolve));
     this.#thread = thread;
   }
@@ -155,14 +174,18 @@ export class Lease implements Service {
       case "stuck":
         events.emit("stuck", { incarnation, milliseconds: Math.round(news.stuck) });
         return;
-      case "fenced": {
-        if (this.#fenced !== undefined) return;
-        this.#fenced = new FencedError(serverName);
+      case "fenced":
+        if (this.#lost !== undefined) return;
         events.emit("fenced", { incarnation });
-        for (const { reject } of this.#waiting) reject(this.#fenced);
-        this.#waiting.clear();
-        this.#options.onFenced(this.#fenced);
-      }
+        this.#lose(new FencedError(serverName));
     }
+  }
+
+  #lose(error: Error): void {
+    if (this.#lost !== undefined) return;
+    this.#lost = error;
+    for (const { reject } of this.#waiting) reject(error);
+    this.#waiting.clear();
+    this.#options.onLost(error);
   }
 }
