@@ -31,6 +31,7 @@ export { poolReadiness, type PoolReadiness } from "./pool-readiness.ts";
 export { release } from "./release.ts";
 export { StateWriter, type RunningJob } from "./state-writer.ts";
 export { faultPoints, type FaultPoint, type FaultStep } from "./fault-points.ts";
+export { Workers, type Turn } from "./workers.ts";
 export { findToolMapping } from "./tool-mapping.ts";
 export { explainJob, type JobExplanation } from "./explain-job.ts";
 export { explainRoute, type RouteStep } from "./explain-route.ts";

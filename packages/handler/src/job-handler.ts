@@ -222,19 +222,20 @@ export class JobHandler implements Service {
     const gate = this.#gate!;
     await context.lease.whenHeld(stopping);
     const pause = context.config.jobHandlerMonitorSleep * 1000;
-    const free = this.#freeWorkers();
+    const room = this.#room();
+    const free = this.#canTake(room);
     if (free <= 0 || this.#inHand.size >= mostInHand) return pause;
     const enough = {
       users: gate.crowdedUsers(context.config.jobs.readyWindowSize),
       tools: gate.crowdedTools(),
       suspects: this.#inHand.hasSuspect,
     };
-    const jobs = await claim(context, context.database, free, enough, this.#openRoutes(free));
+    const jobs = await claim(context, context.database, free, enough, this.#openRoutes(room, free));
     const rest = context.cursor.pause(pause, performance.now());
     if (jobs.length === 0) return rest;
     this.events.emit("claimed", { jobs: jobs.map(({ id }) => id) });
     for (const job of jobs) {
-      if (job.state === "queued") gate.hold(job.id, job.jobRunnerName!);
+      if (job.state === "queued") gate.workers.queue(job, job.jobRunnerName!);
       this.#inHand.take(job, (hand) => this.#path!.follow(hand));
     }
     return jobs.length < claimLimit(context.config, free) ? rest : 0;
@@ -284,28 +285,40 @@ export class JobHandler implements Service {
   /** A run that another process started holds a worker here from now on, like one that was started here. */
   #takeAdopted(job: JobRow): void {
     const hold = () => {
-      if (job.runFence !== null && job.jobRunnerName !== null) this.#gate!.hold(job.id, job.jobRunnerName);
+      if (job.runFence !== null && job.jobRunnerName !== null)
+        this.#gate!.workers.hold(job.id, job.jobRunnerName);
     };
     hold();
-    this.#inHand.take(job, async (hand) => {
+    this.#inHand.take(job, (hand) => {
       // Once more: an earlier pipeline of this job may have let go of it meanwhile.
       hold();
-      await this.#path!.followAdopted(hand);
+      return this.#path!.followAdopted(hand);
     });
   }
 
-  /** Every job in hand that holds no worker yet may take one while a claim is under way. */
-  #openRoutes(free: number): ExpressRoute[] {
-    const gate = this.#gate!;
-    const { config, express } = this.#context!;
-    const limit = claimLimit(config, free);
-    return express.routes(gate.freeWorkers(), limit + this.#inHand.size - gate.holding - gate.ending);
+  /**
+   * Jobs that each runner can take. Ahead of their workers only those that the claim itself queues: the others would be looked at all at once,
+   * and each of them be suspect if this process died over it.
+   */
+  #room(): ReadonlyMap<string, number> {
+    const { workers } = this.#gate!;
+    return this.#context!.express.coverAll(performance.now()) ? workers.room() : workers.free();
   }
 
-  /** Jobs it could start if they were here: workers that are free and have no claimed job on the way to them. */
-  #freeWorkers(): number {
-    const workers = [...this.#context!.runners.values()].reduce((sum, { slots }) => sum + slots, 0);
-    const { refused, ending } = this.#gate!;
-    return workers - (this.#inHand.size - refused - ending);
+  /** The routes by which a claim may queue its jobs at once: also when all that is on its way gets there first. */
+  #openRoutes(room: ReadonlyMap<string, number>, free: number): ExpressRoute[] {
+    const { config, express } = this.#context!;
+    return express.routes(room, claimLimit(config, free) + this.#onTheirWay());
+  }
+
+  /** Jobs that could be queued at once if they were here. */
+  #canTake(room: ReadonlyMap<string, number>): number {
+    const sum = [...room.values()].reduce((all, own) => all + own, 0);
+    return sum - (this.#onTheirWay() - this.#gate!.refused);
+  }
+
+  /** Jobs in hand that have no worker yet and wait for none. */
+  #onTheirWay(): number {
+    return this.#inHand.size - this.#gate!.workers.size;
   }
 }

@@ -1,7 +1,16 @@
 import type { Destination } from "@galaxy-jobs/runtime";
-import { jobsToStop, pauseJobIfClaimed, requeueJobIfNotStarted, type JobRow } from "@galaxy-jobs/shared-db";
-import { ToolExpressionError, type Tool } from "@galaxy-jobs/tools";
+import {
+  channels,
+  jobsToStop,
+  notify,
+  pauseJobIfClaimed,
+  requeueJobIfNotStarted,
+  type JobRow,
+} from "@galaxy-jobs/shared-db";
+import { mapDataReferences, ToolExpressionError, type InputValues, type Tool } from "@galaxy-jobs/tools";
+import { defaultTag } from "./assignment/assignment.ts";
 import { destinationOf } from "./destinations/destination-of.ts";
+import { FewAtOnce } from "./few-at-once.ts";
 import { atStep } from "./fault-points.ts";
 import type { HandlerContext } from "./handler-context.ts";
 import type { JobInHand } from "./jobs-in-hand.ts";
@@ -32,11 +41,22 @@ export interface JobPathParts {
   readonly leaving: AbortSignal;
 }
 
-/** A job's turn has come: it is queued. */
-interface Turn {
-  readonly admission: Admission & { readonly verdict: "go" };
+/**
+ * Run directories that are filled at the same time: as many as Node has threads for files. The others wait without one, so that they are not
+ * suspect if this process dies.
+ */
+const preparedAtOnce = 4;
+
+/** What is known of a job that is queued. */
+interface Queued {
+  readonly tool: Tool;
+  readonly inputs: JobFiles["inputs"];
+  readonly outputs: Outputs;
   readonly destination: Destination;
 }
+
+/** They are needed when the run has ended. Undefined: they could not be read, and are read then. */
+type Outputs = Promise<JobFiles["outputs"] | undefined>;
 
 /**
  * The order of a job's stages; what a stage does is in `stages/`. Each job in hand is one short pipeline; whichever guarded write
@@ -45,6 +65,7 @@ interface Turn {
  */
 export class JobPath {
   readonly #parts: JobPathParts;
+  readonly #preparing = new FewAtOnce(preparedAtOnce);
   /** Called when what runs is left. */
   readonly #onLeave = new Set<() => void>();
 
@@ -60,26 +81,30 @@ export class JobPath {
     const context = this.#parts.context;
     const { database, events } = context;
     const { job } = hand;
-    const turn = await (job.state === "queued" ? this.#arrive(hand) : this.#awaitTurn(hand));
-    if (turn === undefined) return;
-    const { admission, destination } = turn;
+    const queued = await (job.state === "queued" ? this.#arrive(hand) : this.#awaitQueue(hand));
+    if (queued === undefined) return;
+    const { destination, outputs, tool } = queued;
     events.emit("queued", {
       job: job.id,
       fence: job.fence,
       runner: destination.runner,
       destination: destination.id,
     });
-    const preparation = await this.#prepare(hand, admission, destination);
+    const preparation = await this.#prepare(hand, queued);
     if (preparation === undefined) return;
-    if (this.#parts.stopping.aborted) return this.#giveBack(hand, preparation);
+    const turn = await this.#parts.gate.workers.turn(job.id);
+    if (turn === "late" || turn === "stopped" || this.#parts.stopping.aborted)
+      return this.#giveBack(hand, preparation);
     hand.run = preparation.run;
+    if (turn === "lost") return this.#letGo(hand);
     const started = await run(context, database, job, preparation);
     if (started === undefined) return this.#letGo(hand);
-    await this.#end(hand, admission.tool, started, admission.outputs);
+    // Not awaited: a frame less for each of the jobs that run.
+    return this.#end(hand, tool, started, outputs);
   }
 
   /** A job that its claim has queued already. @returns undefined when it failed, or the handler stops */
-  async #arrive(hand: JobInHand): Promise<Turn | undefined> {
+  async #arrive(hand: JobInHand): Promise<Queued | undefined> {
     const { context } = this.#parts;
     const { job } = hand;
     const tool = context.toolBox().get(job.toolId, job.toolVersion);
@@ -88,12 +113,15 @@ export class JobPath {
       if (!(await fail(context, job, { info: toolGoneInfo }))) await this.#letGo(hand);
       return undefined;
     }
-    const outputs = await context.untilWritten("admit", job.id, () => context.files.outputs(job.id));
-    return { admission: { verdict: "go", tool, inputs: [], outputs }, destination };
+    const outputs = context.files.outputs(job.id).catch(() => undefined);
+    const inputs = usesDatasets(tool, job)
+      ? await context.untilWritten("admit", job.id, () => context.files.inputs(job.id))
+      : [];
+    return { tool, inputs, outputs, destination };
   }
 
   /** From the claim to `queued`. @returns undefined when the job was paused, failed or let go instead */
-  async #awaitTurn(hand: JobInHand): Promise<Turn | undefined> {
+  async #awaitQueue(hand: JobInHand): Promise<Queued | undefined> {
     const context = this.#parts.context;
     const { job } = hand;
     const { database, events } = context;
@@ -111,7 +139,8 @@ export class JobPath {
       }
       const answer = await this.#enterGate(job, admission);
       if (typeof answer === "object" && "destination" in answer) {
-        return { admission, destination: answer.destination };
+        const { inputs, outputs, tool } = admission;
+        return { tool, inputs, outputs: Promise.resolve(outputs), destination: answer.destination };
       }
       if (typeof answer === "object") {
         if (!(await fail(context, job, answer))) await this.#letGo(hand);
@@ -158,6 +187,7 @@ export class JobPath {
     }
     if (context.mapper.isFixed(tool) && request.wanted === undefined)
       context.express.learn(tool, destination);
+    else context.express.meetOther(performance.now());
     const answer = await gate.enter(job, destination, reason);
     return answer === "queued" ? { destination } : answer;
   }
@@ -167,14 +197,10 @@ export class JobPath {
     return answer === "queued" ? "again" : answer;
   }
 
-  async #prepare(
-    hand: JobInHand,
-    admission: { tool: Tool } & JobFiles,
-    destination: Destination,
-  ): Promise<Preparation | undefined> {
+  async #prepare(hand: JobInHand, { destination, inputs, tool }: Queued): Promise<Preparation | undefined> {
     const context = this.#parts.context;
     try {
-      return await prepare(context, hand.job, admission.tool, admission.inputs, destination);
+      return await this.#preparing.run(() => prepare(context, hand.job, tool, inputs, destination));
     } catch (error) {
       const info =
         error instanceof ToolExpressionError ? error.message : `failure preparing job: ${messageOf(error)}`;
@@ -188,7 +214,7 @@ export class JobPath {
     hand: JobInHand,
     tool: Tool | undefined,
     underWay: RunUnderWay,
-    outputs?: JobFiles["outputs"],
+    outputs?: Outputs,
   ): Promise<void> {
     const context = this.#parts.context;
     const watched = this.#parts.monitor.watch(hand.job, hand.run!, tool, underWay);
@@ -211,8 +237,9 @@ export class JobPath {
       if (next === "lost") return this.#letGo(hand);
       if (next === "resubmitted") return cleanUp(context, prepared, "error");
     }
+    const known = await outputs;
     const state = await context.untilWritten("collect", hand.job.id, () =>
-      finish(context, hand.job, tool, prepared, ending, outputs),
+      finish(context, hand.job, tool, prepared, ending, known),
     );
     if (state === undefined) return this.#letGo(hand);
     await cleanUp(context, prepared, state);
@@ -245,15 +272,17 @@ export class JobPath {
     await this.#parts.stopRequests.carryOut(hand.job.id, carryOut, this.#parts.leaving);
   }
 
-  /** A handler that stops does not start what it has prepared. */
+  /** What it has prepared and does not start, since it stops, or since its workers are busy for longer than it foresaw. */
   async #giveBack({ job }: JobInHand, { run: prepared }: Preparation): Promise<void> {
     const context = this.#parts.context;
     const { database, fault } = context;
     const mine = await context.untilWritten("give-back", job.id, () =>
       atStep(fault, "give-back", () => requeueJobIfNotStarted(database, job)),
     );
-    if (mine) context.events.emit("released", { jobs: 1 });
     await cleanUp(context, prepared, "deleted");
+    if (!mine) return;
+    context.events.emit("released", { jobs: 1 });
+    await notify(database, channels.newJobs, job.assignedHandler ?? defaultTag);
   }
 
   /** The path of an adopted job, from what became of its run to its end. */
@@ -262,7 +291,7 @@ export class JobPath {
     const recovered = await recover(context, context.database, hand.job);
     if (recovered === undefined) return;
     hand.run = recovered.run;
-    await this.#end(hand, recovered.tool, recovered);
+    return this.#end(hand, recovered.tool, recovered);
   }
 
   /** Ends a job whose pipeline broke. */
@@ -275,19 +304,23 @@ export class JobPath {
   }
 
   /** What a promise resolves to, or undefined when the handler leaves first. */
-  async #orLeft<T>(promise: Promise<T>): Promise<T | undefined> {
-    if (this.#parts.leaving.aborted) return undefined;
-    let leave: () => void;
-    const left = new Promise<undefined>((resolve) => {
-      leave = () => resolve(undefined);
+  #orLeft<T>(promise: Promise<T>): Promise<T | undefined> {
+    if (this.#parts.leaving.aborted) return Promise.resolve(undefined);
+    return new Promise((resolve, reject) => {
+      const leave = () => resolve(undefined);
       this.#onLeave.add(leave);
+      promise.then(resolve, reject).finally(() => this.#onLeave.delete(leave));
     });
-    try {
-      return await Promise.race([promise, left]);
-    } finally {
-      this.#onLeave.delete(leave!);
-    }
   }
+}
+
+function usesDatasets(tool: Tool, { params }: JobRow): boolean {
+  let found = false;
+  mapDataReferences(tool, params as InputValues, (reference) => {
+    found = true;
+    return reference;
+  });
+  return found;
 }
 
 function messageOf(error: unknown): string {

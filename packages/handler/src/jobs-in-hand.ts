@@ -42,19 +42,33 @@ export class JobsInHand {
   }
 
   take(job: JobRow, pipeline: (hand: JobInHand) => Promise<void>): void {
-    let hand: JobInHand;
     // A job that this handler has put back, and takes again under a later fence, may still have the last steps of its
     // earlier pipeline to go.
-    const before = this.#jobs.get(job.id)?.done ?? Promise.resolve();
-    const done = before
-      .then(() => pipeline(hand))
-      .catch((error: unknown) => this.#onTrouble(hand, error))
-      .finally(() => {
-        if (this.#jobs.get(job.id) === hand) this.#jobs.delete(job.id);
-        this.#onLeft(job);
-      });
-    hand = { job, run: undefined, done };
+    const before = this.#jobs.get(job.id)?.done;
+    const hand: { -readonly [Key in keyof JobInHand]: JobInHand[Key] } = {
+      job,
+      run: undefined,
+      done: Promise.resolve(),
+    };
     this.#jobs.set(job.id, hand);
+    hand.done = this.#go(hand, before, pipeline);
+  }
+
+  /** One frame for all of it: ten thousand of them wait at a time. */
+  async #go(
+    hand: JobInHand,
+    before: Promise<void> | undefined,
+    pipeline: (hand: JobInHand) => Promise<void>,
+  ): Promise<void> {
+    try {
+      await before;
+      await pipeline(hand);
+    } catch (error) {
+      await this.#onTrouble(hand, error);
+    } finally {
+      if (this.#jobs.get(hand.job.id) === hand) this.#jobs.delete(hand.job.id);
+      this.#onLeft(hand.job);
+    }
   }
 
   /** Resolves when the pipelines that are under way now are over. */

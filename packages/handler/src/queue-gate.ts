@@ -8,6 +8,7 @@ import {
 } from "@galaxy-jobs/shared-db";
 import type { HandlerContext } from "./handler-context.ts";
 import { queue, type QueueCandidate } from "./stages/queue.ts";
+import { Workers } from "./workers.ts";
 
 /**
  * `again`: look at the job's tool, inputs and destination anew. `lost`: its end was asked for, or it is somebody else's.
@@ -48,10 +49,7 @@ export class QueueGate implements Service {
   readonly #context: HandlerContext;
   readonly #loop: Loop;
   readonly #waiting = new Map<number, Waiting>();
-  /** Jobs that hold a worker, with their runner. */
-  readonly #holders = new Map<number, string>();
-  /** Jobs whose run has ended. */
-  readonly #ending = new Set<number>();
+  readonly workers: Workers;
   /** Jobs whose rule takes long, with their tool. */
   readonly #deciding = new Map<number, string>();
   /** Tools whose jobs another handler has to run, until when. */
@@ -59,6 +57,7 @@ export class QueueGate implements Service {
 
   constructor(context: HandlerContext, onError: (error: unknown) => void) {
     this.#context = context;
+    this.workers = new Workers(context);
     this.#loop = new Loop({ name: "queue-gate", work: (stop) => this.#round(stop), onError });
   }
 
@@ -68,6 +67,7 @@ export class QueueGate implements Service {
 
   async stop(): Promise<void> {
     await this.#loop.stop();
+    this.workers.stop();
     for (const waiting of this.#waiting.values()) waiting.answer("stopped");
     this.#waiting.clear();
   }
@@ -83,7 +83,7 @@ export class QueueGate implements Service {
     this.wake();
   }
 
-  /** Waits until the job is queued; it then holds a worker of its runner until `leave`. */
+  /** Waits until the job is queued; it then has, or waits for, a worker of its runner until `leave`. */
   enter(job: JobRow, destination: Destination, reason: string | undefined): Promise<GateAnswer> {
     return this.#wait(job, { destination, destinationReason: reason, reason: undefined });
   }
@@ -109,42 +109,20 @@ export class QueueGate implements Service {
     this.#avoided.set(toolId, performance.now() + avoidance);
   }
 
-  /** A job that came past the gate, or a run that was found again, holds a worker like one that was queued here. */
-  hold(jobId: number, runner: string): void {
-    this.#holders.set(jobId, runner);
-  }
-
-  /** Jobs that hold a worker. */
-  get holding(): number {
-    return this.#holders.size;
-  }
-
-  /**
-   * The run of a job has ended: its worker may start another while the results are read and written. No more jobs than a runner
-   * has workers are in this state; those beyond keep theirs.
-   */
+  /** The run of a job has ended. */
   runEnded(jobId: number): void {
-    const runner = this.#holders.get(jobId);
-    if (runner === undefined || this.#ending.size >= (this.#context.runners.get(runner)?.slots ?? 0)) return;
-    this.#holders.delete(jobId);
-    this.#ending.add(jobId);
-    this.wake();
-  }
-
-  /** Jobs whose run has ended, and that hold no worker any more. */
-  get ending(): number {
-    return this.#ending.size;
+    if (this.workers.runEnded(jobId)) this.wake();
   }
 
   leave(jobId: number): void {
     this.remove(jobId);
     this.#context.mapper.forget(jobId);
-    this.#ending.delete(jobId);
-    if (this.#holders.delete(jobId)) this.wake();
+    if (this.workers.leave(jobId)) this.wake();
   }
 
   /** The job's deletion was asked for: it waits no longer. */
   remove(jobId: number): void {
+    this.workers.remove(jobId);
     const waiting = this.#waiting.get(jobId);
     if (waiting === undefined) return;
     this.#waiting.delete(jobId);
@@ -221,13 +199,6 @@ export class QueueGate implements Service {
     return pause;
   }
 
-  /** Of each runner, those that no job holds. */
-  freeWorkers(): Map<string, number> {
-    const free = new Map([...this.#context.runners].map(([name, { slots }]) => [name, slots]));
-    for (const runner of this.#holders.values()) free.set(runner, (free.get(runner) ?? 0) - 1);
-    return free;
-  }
-
   async #queue(): Promise<void> {
     const ready = [...this.#waiting.values()].filter(({ destination }) => destination !== undefined);
     const order = inDispatchOrder(
@@ -239,10 +210,10 @@ export class QueueGate implements Service {
       return { job, destination: destination!, destinationReason };
     });
     if (candidates.length === 0) return;
-    const result = await queue(this.#context, this.#context.database, candidates, this.freeWorkers());
+    const result = await queue(this.#context, this.#context.database, candidates, this.workers.free());
     for (const { job, destination } of candidates) {
       if (result.queued.has(job.id)) {
-        this.#holders.set(job.id, destination.runner);
+        this.workers.queue(job, destination.runner);
         this.#answer(job.id, "queued");
       } else if (result.lost.has(job.id)) {
         this.#answer(job.id, "lost");

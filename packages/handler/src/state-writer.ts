@@ -11,6 +11,8 @@ import type { HandlerContext } from "./handler-context.ts";
 
 /** Jobs whose changes go into one transaction at most. */
 const mostAtOnce = 1000;
+/** A start is written so late, ms: together with the end, if that comes so soon. */
+const startDelay = 10;
 
 /** That a run has begun. */
 export interface RunningJob extends JobOwnership {
@@ -34,8 +36,8 @@ interface Change {
 /**
  * Writes the starts and ends of all jobs of a handler, many in one guarded statement, each with its own answer. What comes while
  * one transaction is under way goes into the next, so the busier the handler, the larger they are; there is one at a time, so the
- * changes of one job keep their order. A job that has ended before its start was written gets both changes in one: nothing is
- * lost with a handler that dies before, since the row says `queued`, with the fence that names the run, from before the run was
+ * changes of one job keep their order. A start waits a moment, and a job that has ended before it was written gets both changes in
+ * one: nothing is lost with a handler that dies before, since the row says `queued`, with the fence that names the run, from before the run was
  * started, and whoever adopts the job asks the runner.
  *
  * A database that is away is waited for. What it refuses for another reason is tried job by job, so that one job's fault is not
@@ -48,6 +50,7 @@ export class StateWriter {
   /** Those of them whose start is all there is to write yet, by job. */
   readonly #starts = new Map<number, Change>();
   #busy = false;
+  #isDue = false;
 
   constructor(context: Pick<HandlerContext, "fault" | "untilWritten">, database: Database) {
     this.#context = context;
@@ -67,6 +70,7 @@ export class StateWriter {
     if (start === undefined || start.job.fence !== end.fence) return this.#add(end, undefined, end).written;
     this.#starts.delete(end.id);
     start.end = end;
+    this.#begin();
     return start.written;
   }
 
@@ -87,21 +91,39 @@ export class StateWriter {
       reject: reject!,
     };
     this.#changes.add(change);
-    if (!this.#busy) {
-      this.#busy = true;
-      setImmediate(() => void this.#work());
-    }
+    if (end === undefined) this.#beginLater();
+    else this.#begin();
     return change;
   }
 
-  async #work(): Promise<void> {
-    while (this.#changes.size > 0) await this.#writeAll(this.#next());
-    this.#busy = false;
+  #begin(): void {
+    if (this.#busy) return;
+    this.#busy = true;
+    setImmediate(() => void this.#work());
   }
 
+  #beginLater(): void {
+    if (this.#isDue) return;
+    this.#isDue = true;
+    setTimeout(() => {
+      this.#isDue = false;
+      this.#begin();
+    }, startDelay);
+  }
+
+  async #work(): Promise<void> {
+    for (let batch = this.#next(); batch.length > 0; batch = this.#next()) await this.#writeAll(batch);
+    this.#busy = false;
+    if (this.#changes.size > 0) this.#beginLater();
+  }
+
+  /** Ends, and starts that have waited. */
   #next(): Change[] {
     const batch: Change[] = [];
+    // Timers may come a millisecond early.
+    const old = performance.now() - startDelay + 1;
     for (const change of this.#changes) {
+      if (change.end === undefined && change.begunAt > old) continue;
       this.#changes.delete(change);
       if (this.#starts.get(change.job.id) === change) this.#starts.delete(change.job.id);
       if (batch.push(change) >= mostAtOnce) break;

@@ -50,6 +50,9 @@ for (const which of ["embedded", "system"] as const) {
       ...to,
     });
 
+    const dataset = () =>
+      insertDataset(database.sql, { historyId, jobId: null, state: "ok", name: "input", extension: "txt" });
+
     const submit = (toolVersion: string, inputs: readonly number[] = []) =>
       database.sql.begin(async (sql) => {
         const { id } = await insertJob(sql, {
@@ -91,19 +94,37 @@ for (const which of ["embedded", "system"] as const) {
       expect(await statesOf(id)).to.equal("new queued");
     });
 
-    it("only claim what has inputs, another version, a wanted destination, or a handler that died over it", async () => {
-      const input = await insertDataset(database.sql, {
-        historyId,
-        jobId: null,
-        state: "ok",
-        name: "input",
-        extension: "txt",
-      });
+    it("queue those with inputs that are all there", async () => {
+      const ids = [await submit("2", [(await dataset()).id, (await dataset()).id])];
+      const jobs = await claimJobsSkippingLocked(database.sql, request);
+      expect(jobs.map(({ id, state }) => ({ id, state }))).to.deep.equal([{ id: ids[0], state: "queued" }]);
+    });
+
+    it("only claim what has an input that is not, another version, a wanted destination, or a handler that died over it", async () => {
+      const [good, failed, deleted, purged] = [
+        await dataset(),
+        await dataset(),
+        await dataset(),
+        await dataset(),
+      ];
       const wanting = await submit("2");
       await database.sql`update job set wanted_destination = 'elsewhere' where id = ${wanting}`;
       const suspect = await submit("2");
       await database.sql`update job set handler_deaths = 1 where id = ${suspect}`;
-      const ids = [await submit("2", [input.id]), await submit("1"), wanting, suspect];
+      const ids = [
+        await submit("2", [good!.id, failed!.id]),
+        await submit("2", [deleted!.id]),
+        await submit("2", [purged!.id]),
+        await submit("1"),
+        wanting,
+        suspect,
+      ];
+      // After the submissions, which look at the inputs too.
+      const datasetOf = (input: number) => database.sql`(
+        select dataset_id from history_dataset_association where id = ${input})`;
+      await database.sql`update dataset set state = 'error' where id = ${datasetOf(failed!.id)}`;
+      await database.sql`update history_dataset_association set deleted = true where id = ${deleted!.id}`;
+      await database.sql`update dataset set purged = true where id = ${datasetOf(purged!.id)}`;
       const jobs = await claimJobsSkippingLocked(database.sql, request);
       expect(jobs.map(({ id }) => id)).to.have.members(ids);
       for (const { id, state, runFence, destinationId } of jobs) {

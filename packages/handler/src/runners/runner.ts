@@ -73,8 +73,8 @@ export interface StartedRun {
 
 /** What a runner finds when it looks for a run it did not start in this process's life. */
 export type RecoveredRun =
-  /** Nothing of it was ever started: it may be started. */
-  | { readonly found: "not-started" }
+  /** Nothing of it was ever started: it may be started. `asked`: its runner had been asked to. */
+  | { readonly found: "not-started"; readonly asked?: boolean }
   /** Under way; `ended` resolves when it ends. */
   | ({ readonly found: "running" } & StartedRun)
   | { readonly found: "ended"; readonly end: RunEnd }

@@ -1,4 +1,5 @@
-import { rm } from "node:fs/promises";
+import { readdir, rm, rmdir, unlink } from "node:fs/promises";
+import { join } from "node:path";
 import { readDestinationSettings } from "@galaxy-jobs/runtime";
 import { atStep } from "../fault-points.ts";
 import type { HandlerContext } from "../handler-context.ts";
@@ -20,10 +21,24 @@ export async function cleanUp(
     readDestinationSettings(destination.params).settings.cleanupJob ?? context.config.cleanupJob;
   if (cleanupJob === "never" || (cleanupJob === "onsuccess" && state === "error")) return;
   try {
-    await atStep(context.fault, "clean-up", () =>
-      rm(directory, { recursive: true, force: true, maxRetries: 3 }),
-    );
+    await atStep(context.fault, "clean-up", () => remove(directory));
   } catch (error) {
     context.events.emit("trouble", { at: "clean-up", error });
+  }
+}
+
+/** Half the calls that `rm` makes for a tree, which it looks at again and again. What it cannot do is left to `rm`. */
+async function remove(directory: string): Promise<void> {
+  try {
+    const entries = await readdir(directory, { withFileTypes: true });
+    await Promise.all(
+      entries.map((entry) => {
+        const path = join(directory, entry.name);
+        return entry.isDirectory() ? remove(path) : unlink(path);
+      }),
+    );
+    await rmdir(directory);
+  } catch {
+    await rm(directory, { recursive: true, force: true, maxRetries: 3 });
   }
 }

@@ -40,8 +40,7 @@ export async function prepare(
   const run = { ...attempt, directory };
   const files = jobFiles(directory, job.id);
   const at = (step: FaultStep, work: () => Promise<unknown>) => atStep(context.fault, step, work, job.toolId);
-  await mkdir(dirname(directory), { recursive: true });
-  await at("prepare.directory", () => mkdir(directory, { mode: 0o755 }));
+  await at("prepare.directory", () => makeDirectory(directory));
   const folders = foldersOf(files, destination);
   await at("prepare.folders", () => Promise.all(folders.map((folder) => mkdir(folder))));
   const values = withFiles(tool, job, inputs, context.config.fileDirectory);
@@ -52,6 +51,17 @@ export async function prepare(
   const script = jobScript(files, destination, context.config.environmentSetupFile);
   await at("prepare.job-script", () => writeFile(files.jobScript, script));
   return { run, commandLine: command.commandLine };
+}
+
+/** Fails where it is there already. Its group of a thousand mostly is. */
+async function makeDirectory(directory: string): Promise<void> {
+  try {
+    await mkdir(directory, { mode: 0o755 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    await mkdir(dirname(directory), { recursive: true });
+    await mkdir(directory, { mode: 0o755 });
+  }
 }
 
 /** With `tmp_dir` the script itself makes the directory for temporary files, on the machine that it runs on. */

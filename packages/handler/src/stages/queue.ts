@@ -37,18 +37,18 @@ export interface Refusal {
  * Claimed → queued for as many jobs as the limits allow, first come first served. The limits hold whatever number of handlers
  * does this at once: the count and the change are one transaction that locks the limits it touches (galaxy.md 3.7; DESIGN.md
  * promise 6).
- * @param freeWorkers of each runner; counted down as jobs are queued
+ * @param room jobs that each runner can take; counted down as jobs are queued
  */
 export async function queue(
   context: HandlerContext,
   database: Database,
   candidates: readonly QueueCandidate[],
-  freeWorkers: Map<string, number>,
+  room: Map<string, number>,
 ): Promise<QueueResult> {
   const { jobs: config, serverName } = context.config;
   const refuse = (book: LimitBook | undefined, candidate: QueueCandidate): Refusal | undefined => {
     const { runner } = candidate.destination;
-    const free = freeWorkers.get(runner) ?? 0;
+    const free = room.get(runner) ?? 0;
     if (free <= 0)
       return {
         by: "runner",
@@ -56,7 +56,7 @@ export async function queue(
       };
     const reason = book?.take(requestOf(candidate));
     if (reason !== undefined) return { by: "limits", reason };
-    freeWorkers.set(runner, free - 1);
+    room.set(runner, free - 1);
     return undefined;
   };
   if (!hasConcurrencyLimits(config))

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { releaseJobsIfNew, requeueJobIfNotStarted, type Database, type JobRow } from "@galaxy-jobs/shared-db";
@@ -5,7 +6,7 @@ import type { Tool } from "@galaxy-jobs/tools";
 import { atStep } from "../fault-points.ts";
 import { destinationOf } from "../destinations/destination-of.ts";
 import type { HandlerContext } from "../handler-context.ts";
-import { jobDirectory } from "../job-directory.ts";
+import { jobDirectory, jobFiles } from "../job-directory.ts";
 import type { PreparedRun, RecoveredRun } from "../runners/runner.ts";
 import { awaitBegin, type RunUnderWay } from "./await-begin.ts";
 import { cleanUp } from "./clean-up.ts";
@@ -36,16 +37,16 @@ export async function recover(
     return undefined;
   }
   if (job.state === "new" || job.state === "resubmitted") {
-    await giveBack(context, job, () => releaseJobsIfNew(database, [job]));
+    await giveBack(context, job, false, () => releaseJobsIfNew(database, [job]));
     return undefined;
   }
   if (run === undefined) throw new Error(misconfiguredInfo);
-  const recovered = await lookForRun(context, job, run);
+  const { recovered, isSpared } = await lookForRun(context, job, run);
   context.events.emit("adopted", { job: job.id, found: recovered.found });
   const tool = context.toolBox().get(job.toolId, job.toolVersion);
   switch (recovered.found) {
     case "not-started":
-      await giveBack(context, job, () => requeueJobIfNotStarted(database, job));
+      await giveBack(context, job, isSpared, () => requeueJobIfNotStarted(database, job, isSpared));
       return undefined;
     case "lost":
       return {
@@ -65,15 +66,22 @@ export async function recover(
 /**
  * Asks the runner, and closes the run where it was not started. A directory that is not there yet is made, and stays: its
  * name is taken, so a handler that was paused before it made it cannot go on (incarnation.ts, "Never twice").
+ * @returns also whether the job cannot be what its handler died of: it had not been prepared yet, or it waited for a worker
  */
-async function lookForRun(context: HandlerContext, job: JobRow, run: PreparedRun): Promise<RecoveredRun> {
+async function lookForRun(
+  context: HandlerContext,
+  job: JobRow,
+  run: PreparedRun,
+): Promise<{ readonly recovered: RecoveredRun; readonly isSpared: boolean }> {
   const { fault } = context;
   const runner = runnerOf(context, run.destination.runner);
-  if (!hasDirectory(context, run)) return runner.recover(run);
+  if (!hasDirectory(context, run)) return { recovered: await runner.recover(run), isSpared: false };
   const made = await atStep(fault, "recover.close", () => makeIfAbsent(run.directory), job.toolId);
   const recovered = await atStep(fault, "recover.run", () => runner.recover(run), job.toolId);
-  if (recovered.found === "not-started" && !made) await cleanUp(context, run, "deleted");
-  return recovered;
+  if (recovered.found !== "not-started") return { recovered, isSpared: false };
+  const waited = existsSync(jobFiles(run.directory, job.id).jobScript) && recovered.asked !== true;
+  if (!made) await cleanUp(context, run, "deleted");
+  return { recovered, isSpared: made || waited };
 }
 
 /** @returns whether this call made it */
@@ -92,10 +100,11 @@ async function makeIfAbsent(directory: string): Promise<boolean> {
 async function giveBack(
   context: HandlerContext,
   job: JobRow,
+  isSpared: boolean,
   release: () => Promise<unknown>,
 ): Promise<void> {
   const limit = context.config.jobPoisonLimit;
-  if (limit > 0 && job.handlerDeaths >= limit) {
+  if (limit > 0 && !isSpared && job.handlerDeaths >= limit) {
     const info = `The job was given up: ${job.handlerDeaths} times its handler died while it prepared the job (job_poison_limit).`;
     await fail(context, job, { info });
     return;

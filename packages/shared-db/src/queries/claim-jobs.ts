@@ -22,7 +22,7 @@ export interface ClaimRequest {
    * looked at from its virtual time on. Resubmitted jobs are looked at whose delay is over since a minute. Undefined: from the first job on.
    */
   readonly from?: ReadonlyMap<string, number>;
-  /** Jobs of these tools that have no inputs are queued at once. */
+  /** Jobs of these tools whose inputs are all there are queued at once. */
   readonly express?: readonly ExpressRoute[];
   /** The queue whose jobs are taken first, by its place in `[serverName, ...tags]`; the others follow in turn. Default 0. */
   readonly firstQueue?: number;
@@ -139,7 +139,8 @@ function queuesInTurn({ serverName, tags, firstQueue = 0 }: ClaimRequest): reado
 
 /**
  * What express routes add to the statement: the number of a job's route, or null, where the job is looked at; the changes that
- * queue it; its history. The inputs are asked for in a form that is never answered by reading all inputs of all jobs.
+ * queue it; its history. The inputs are asked for in a form that is never answered by reading all inputs of all jobs. What a job's
+ * inputs have to be is what the handler asks of those of other jobs (handler/src/stages/admit.ts).
  */
 function expressParts(
   sql: Sql,
@@ -150,7 +151,11 @@ function expressParts(
   const name = sql`tool_id || '/' || tool_version`;
   return {
     route: sql`case
-        when handler_deaths = 0 and wanted_destination is null and (select 1 from job_to_input_dataset i where i.job_id = job.id limit 1) is null
+        when handler_deaths = 0 and wanted_destination is null and coalesce((
+          select bool_and(d.state in ('ok', 'empty') and not (a.deleted or d.deleted or d.purged))
+          from job_to_input_dataset i
+          join history_dataset_association a on a.id = i.dataset_id join dataset d on d.id = a.dataset_id
+          where i.job_id = job.id), true)
         then array_position(${texts(({ toolId, toolVersion }) => `${toolId}/${toolVersion}`)}, ${name})
       end`,
     changes: sql`, state = case when taken.route is null then job.state else 'queued' end,

@@ -121,11 +121,12 @@ async function writeEndsFrom(
           command_line, seconds_ago)
       where job.id = any(${ids}::bigint[]) and job.id = mine.id and job.fence = mine.fence
         and array_position(${sql.array([...before])}, job.state) is not null
-      returning job.id, job.state, job.info, mine.seconds_ago is not null as begun
+      returning job.id, job.state, job.info, mine.seconds_ago is not null as begun, job.start_time
     ), history as (
-      insert into job_state_history (job_id, state, info)
-      select id, change.state, change.info from changed
-      cross join lateral (values (1, 'running', null), (2, changed.state, changed.info)) as change (step, state, info)
+      insert into job_state_history (create_time, job_id, state, info)
+      select change.create_time, id, change.state, change.info from changed
+      cross join lateral (values (1, start_time, 'running', null), (2, clock_timestamp(), changed.state, changed.info))
+        as change (step, create_time, state, info)
       where begun or step = 2 order by step
     )
     select id from changed`;

@@ -33,9 +33,9 @@ export async function markJobsRunningIfQueued(sql: Sql, jobs: readonly StartedJo
         as mine (id, fence, external_id, command_line, seconds_ago)
       where job.id = any(${ids}::bigint[]) and job.id = mine.id and job.fence = mine.fence
         and array_position(${sql.array(statesBefore("running"))}, job.state) is not null
-      returning job.id, job.state
+      returning job.id, job.state, job.start_time
     )
-    insert into job_state_history (job_id, state) select id, state from changed returning job_id`;
+    insert into job_state_history (create_time, job_id, state) select start_time, id, state from changed returning job_id`;
   const written = new Set(rows.map(({ jobId }) => jobId));
   for (const id of await writtenBefore(sql, jobs, written, "running")) written.add(id);
   return written;

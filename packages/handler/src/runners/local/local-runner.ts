@@ -75,13 +75,14 @@ export class LocalRunner implements Runner {
 
   async recover(run: PreparedRun): Promise<RecoveredRun> {
     if (isEarlierFormat(run.directory)) return this.#recoverEarlier(run);
-    const { alive } = runFiles(run.directory);
+    const { alive, record } = runFiles(run.directory);
     const recorded = await this.#recordedEnd(run);
     if (recorded !== undefined) return { found: "ended", end: recorded };
+    const notStarted = { found: "not-started", ...(existsSync(record) && { asked: true }) } as const;
     // A supervisor that lives in a closed run has only not refused yet.
-    if (await isClosed(run)) return { found: "not-started" };
+    if (await isClosed(run)) return notStarted;
     // Unless a supervisor has begun meanwhile, from now on none can.
-    if (!supervisorLives(alive) && (await closeRun(run))) return { found: "not-started" };
+    if (!supervisorLives(alive) && (await closeRun(run))) return notStarted;
     const supervisor = (await readRecord(run.directory))?.supervisor;
     if (!supervisorLives(alive)) {
       const end = await this.#endWithoutSupervisor(run);
