@@ -225,7 +225,7 @@ describe("LocalRunner", () => {
     await runner.stop(run);
     process.kill(runner.launcherPid!, "SIGCONT");
     await starting;
-    expect(await runner.recover(run)).to.deep.equal({ found: "not-started" });
+    expect(await runner.recover(run)).to.deep.equal({ found: "not-started", asked: true });
     await (
       await start("exit 0")
     ).ended;

@@ -270,7 +270,7 @@ describe("jobs of a Slurm (slurmctld, slurmd, munged) that fails them", function
     });
 
     it("waits for the processes that outlive it, and reports their exit code", async () => {
-      const { run, ended, externalId } = await start(waiting, { nodelist: "n1" });
+      const { run, runner, ended, externalId } = await start(waiting, { nodelist: "n1" });
       await written(run, "here");
       await cluster.kill("n1");
       await cluster.run("scontrol", "update", "nodename=n1", "state=down", "reason=test");
@@ -279,8 +279,15 @@ describe("jobs of a Slurm (slurmctld, slurmd, munged) that fails them", function
           (await cluster.run("squeue", "-h", "-t", "all", "-o", "%T", "-j", externalId)) === "NODE_FAIL",
         { what: "Slurm to give the node up", deadline: 120_000, every: 500 },
       );
+      // Nor is a job gone that cannot be ended.
+      const stopped = await runner.stop(run).then(
+        () => "stopped",
+        (error: Error) => error.message,
+      );
+      expect(stopped).to.match(/processes of it live on: end them on their node/);
       await go(run);
       expect((await ended).exitCode).to.equal(7);
+      await runner.stop(run);
     });
   });
 

@@ -4,7 +4,7 @@ import type { PreparedRun, RecoveredRun, Runner, StartedRun } from "../runner.ts
 import type { CommandShell } from "../shell/command-shell.ts";
 import { LocalShell } from "../shell/local-shell.ts";
 import { SshShell } from "../shell/ssh-shell.ts";
-import { begunBy, cancelBegin, closeIfNotSubmitted, notedJobId, recordedEnd } from "./run-record.ts";
+import { begunBy, cancelBegin, closeIfNotSubmitted, isAlive, notedJobId, recordedEnd } from "./run-record.ts";
 import { usualPatience, type Patience, type RunWatch } from "./run-watch.ts";
 import { SlurmCluster } from "./slurm-cluster.ts";
 import { settingsOf } from "./submission.ts";
@@ -15,6 +15,8 @@ const mostRuns = 10_000;
 const startPatience = 3_000;
 /** How long a look for a run that has left its record waits for Slurm's word on it, ms. */
 const recoverPatience = 5_000;
+/** Processes of a job that Slurm calls ended are gone by then, ms. */
+const lingering = 5_000;
 
 export interface SlurmRunnerOptions {
   /** Between two looks at all jobs, ms. */
@@ -75,8 +77,10 @@ export class SlurmRunner implements Runner {
     const watch = cluster.watchOf(run);
     if (watch !== undefined) watch.isCancelled = true;
     const jobId = await this.#jobIdOf(run, watch);
-    if (jobId !== undefined) await cluster.cancel(jobId);
-    else if (!neverBegun) throw new Error(`the job of Slurm that runs job ${run.jobId} is not known`);
+    if (jobId !== undefined) {
+      await cluster.cancel(jobId);
+      await this.#mustBeGone(run, jobId);
+    } else if (!neverBegun) throw new Error(`the job of Slurm that runs job ${run.jobId} is not known`);
     else {
       // Its submission may be waiting for a Slurm that is away.
       watch?.cancel();
@@ -91,6 +95,18 @@ export class SlurmRunner implements Runner {
 
   async close(): Promise<void> {
     await Promise.all([...this.#clusters.values()].map((cluster) => cluster.close()));
+  }
+
+  /** A Slurm that has lost the job, or given its node up, cannot end what runs there. @throws Error that says so */
+  async #mustBeGone(run: PreparedRun, jobId: string): Promise<void> {
+    const until = performance.now() + lingering;
+    while (await isAlive(run)) {
+      if (performance.now() > until)
+        throw new Error(
+          `Slurm knows of no running job ${jobId}, and processes of it live on: end them on their node, or wait for them`,
+        );
+      await sleep(200);
+    }
   }
 
   /** Of a run whose submission is under way: once that is over. */
