@@ -68,6 +68,20 @@ describe("a database that crashes for longer than the lease while jobs run", fun
     }
     expect([...(await tool.runs()).values()]).to.deep.equal([1, 1, 1, 1, 1, 1]);
   });
+
+  it("keeps no handler from stopping", async () => {
+    const handler = galaxy.handlers[0]!;
+    const before = handler.lines.length;
+    const since = () => handler.lines.slice(before);
+    await server!.crash!();
+    await until(() => since().some((line) => /job\.heartbeat_missed.*held=false/.test(line)), {
+      what: "the handler to be without its lease",
+      deadline: 60_000,
+    });
+    expect(await handler.stop()).to.equal(0);
+    expect(since().filter((line) => /daemon\.forced/.test(line))).to.deep.equal([]);
+    await server!.restart!();
+  });
 });
 
 describe("connections to the database that fall silent (half-open)", function () {
