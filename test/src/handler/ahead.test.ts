@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { makeTracedTool, type TracedTool } from "../recovery/traced-tool.ts";
 import { startGalaxy, type Galaxy } from "../support/galaxy.ts";
+import { until } from "../support/until.ts";
 
 describe("a handler that queues short jobs ahead of its only worker", function () {
   this.timeout(240_000);
@@ -61,5 +62,39 @@ describe("a handler that queues short jobs ahead of its only worker", function (
     await tool.open(2);
     await expectRuns(400, short);
     expect((await galaxy.job(gated, ["ok", "error"])).state).to.equal("ok");
+  });
+});
+
+describe("a handler that dies with short jobs queued ahead", function () {
+  this.timeout(240_000);
+  let galaxy: Galaxy;
+  let tool: TracedTool;
+
+  before(async () => {
+    tool = await makeTracedTool();
+    galaxy = await startGalaxy({
+      handlers: [],
+      tools: tool.tools,
+      workers: 1,
+      galaxy: { handler_lease: 5 },
+    });
+  });
+  after(() => galaxy?.stop());
+
+  it("makes none of those suspect that only waited", async () => {
+    const ids: string[] = [];
+    for (let number = 0; number < 60; number += 1) {
+      const body = { tool_id: "traced", inputs: { number } };
+      ids.push((await galaxy.api("/api/tools", { body })).jobs[0].id as string);
+    }
+    const victim = galaxy.spawnHandler("victim", ["job-handlers"], { GALAXY_FAULT_POINT: "start:before#30" });
+    await until(() => victim.child.signalCode !== null, { what: "it to die", deadline: 90_000 });
+    await galaxy.startHandler("heir");
+    for (const id of ids) expect((await galaxy.job(id, ["ok", "error"], 90_000)).state).to.equal("ok");
+    const [row] = await galaxy.database.sql<{ suspects: number }[]>`
+      select count(*)::int as suspects from job where handler_deaths > 0`;
+    // As many as it prepares at a time.
+    expect(row!.suspects).to.be.at.most(4);
+    for (const [number, runs] of await tool.runs()) expect(runs, `runs of ${number}`).to.equal(1);
   });
 });
