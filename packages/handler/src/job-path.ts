@@ -7,7 +7,7 @@ import {
   requeueJobIfNotStarted,
   type JobRow,
 } from "@galaxy-jobs/shared-db";
-import { mapDataReferences, ToolExpressionError, type InputValues, type Tool } from "@galaxy-jobs/tools";
+import { ToolExpressionError, type Tool } from "@galaxy-jobs/tools";
 import { defaultTag } from "./assignment/assignment.ts";
 import { destinationOf } from "./destinations/destination-of.ts";
 import { FewAtOnce } from "./few-at-once.ts";
@@ -15,7 +15,7 @@ import { atStep } from "./fault-points.ts";
 import type { HandlerContext } from "./handler-context.ts";
 import type { JobInHand } from "./jobs-in-hand.ts";
 import type { QueueGate } from "./queue-gate.ts";
-import { admit, toolGoneInfo, type Admission, type JobFiles } from "./stages/admit.ts";
+import { admit, inputsOf, toolGoneInfo, type Admission, type JobFiles } from "./stages/admit.ts";
 import type { RunUnderWay } from "./stages/await-begin.ts";
 import { cleanUp } from "./stages/clean-up.ts";
 import { fail, finish, readEnding, type Ending } from "./stages/finish.ts";
@@ -114,9 +114,7 @@ export class JobPath {
       return undefined;
     }
     const outputs = context.files.outputs(job.id).catch(() => undefined);
-    const inputs = usesDatasets(tool, job)
-      ? await context.untilWritten("admit", job.id, () => context.files.inputs(job.id))
-      : [];
+    const inputs = await context.untilWritten("admit", job.id, () => inputsOf(context, job, tool));
     return { tool, inputs, outputs, destination };
   }
 
@@ -282,7 +280,8 @@ export class JobPath {
     await cleanUp(context, prepared, "deleted");
     if (!mine) return;
     context.events.emit("released", { jobs: 1 });
-    await notify(database, channels.newJobs, job.assignedHandler ?? defaultTag);
+    // A hint: whoever misses it polls.
+    await notify(database, channels.newJobs, job.assignedHandler ?? defaultTag).catch(() => undefined);
   }
 
   /** The path of an adopted job, from what became of its run to its end. */
@@ -312,15 +311,6 @@ export class JobPath {
       promise.then(resolve, reject).finally(() => this.#onLeave.delete(leave));
     });
   }
-}
-
-function usesDatasets(tool: Tool, { params }: JobRow): boolean {
-  let found = false;
-  mapDataReferences(tool, params as InputValues, (reference) => {
-    found = true;
-    return reference;
-  });
-  return found;
 }
 
 function messageOf(error: unknown): string {

@@ -36,6 +36,7 @@ interface Waiting {
  */
 export class Workers {
   readonly #context: Pick<HandlerContext, "runners" | "tags">;
+  readonly #now: () => number;
   /** In the order of their `since`. */
   readonly #holders = new Map<number, Holder>();
   /** How many there are, by runner. */
@@ -49,8 +50,10 @@ export class Workers {
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
 
-  constructor(context: Pick<HandlerContext, "runners" | "tags">) {
+  /** @param now for tests: the time, ms */
+  constructor(context: Pick<HandlerContext, "runners" | "tags">, now = () => performance.now()) {
     this.#context = context;
+    this.#now = now;
   }
 
   /** Jobs that hold a worker, wait for one, or have given theirs up and are not over. */
@@ -82,7 +85,7 @@ export class Workers {
   hold(jobId: number, runner: string): void {
     this.#waiting.delete(jobId);
     this.#drop(jobId);
-    this.#holders.set(jobId, { runner, since: performance.now() });
+    this.#holders.set(jobId, { runner, since: this.#now() });
     this.#held.set(runner, (this.#held.get(runner) ?? 0) + 1);
   }
 
@@ -99,7 +102,7 @@ export class Workers {
     const waiting = this.#waiting.get(jobId);
     if (waiting === undefined) return Promise.resolve(this.#holders.has(jobId) ? "go" : "lost");
     this.#timer ??= setInterval(() => this.#endLate(), patience / 4).unref();
-    return new Promise((answer) => (waiting.ready = { since: performance.now(), answer }));
+    return new Promise((answer) => (waiting.ready = { since: this.#now(), answer }));
   }
 
   /**
@@ -109,7 +112,7 @@ export class Workers {
   runEnded(jobId: number): boolean {
     const holder = this.#holders.get(jobId);
     if (holder === undefined) return false;
-    const took = performance.now() - holder.since;
+    const took = this.#now() - holder.since;
     const usual = this.#usual.get(holder.runner) ?? took;
     this.#usual.set(holder.runner, usual + (took - usual) * weight);
     if (this.#ending.size >= this.#slots(holder.runner)) return false;
@@ -176,7 +179,11 @@ export class Workers {
   }
 
   #endLate(): void {
-    const now = performance.now();
+    if (this.#waiting.size === 0) {
+      clearInterval(this.#timer);
+      this.#timer = undefined;
+    }
+    const now = this.#now();
     for (const [id, { ofPool, ready }] of this.#waiting)
       if (ofPool && ready !== undefined && now - ready.since > patience) this.#answer(id, "late");
   }
@@ -184,7 +191,7 @@ export class Workers {
   /** Workers whose present job has them for longer than jobs are taken ahead for, by runner. */
   #longHeld(): Map<string, number> {
     const long = new Map<string, number>();
-    const began = performance.now() - horizon;
+    const began = this.#now() - horizon;
     for (const { runner, since } of this.#holders.values()) {
       if (since > began) break;
       long.set(runner, (long.get(runner) ?? 0) + 1);

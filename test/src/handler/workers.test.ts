@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
 import { Workers } from "@galaxy-jobs/handler";
 
@@ -6,11 +5,11 @@ const inPool = (id: number) => ({ id, assignedHandler: null });
 
 describe("the workers of a runner", () => {
   let workers: Workers;
+  let time: number;
   beforeEach(() => {
-    workers = new Workers({
-      runners: new Map([["local", { slots: 2 } as never]]),
-      tags: ["_default_"],
-    });
+    time = 0;
+    const context = { runners: new Map([["local", { slots: 2 } as never]]), tags: ["_default_"] };
+    workers = new Workers(context, () => time);
   });
   afterEach(() => workers.stop());
 
@@ -46,18 +45,18 @@ describe("the workers of a runner", () => {
     expect(free()).to.equal(-40);
   });
 
-  it("take none ahead of workers whose present run is long", async () => {
+  it("take none ahead of workers whose present run is long", () => {
     runShortJobs(10);
     workers.queue(inPool(1), "local");
     workers.queue(inPool(2), "local");
     expect(room()).to.equal(100);
-    await sleep(300);
+    time += 300;
     expect(room()).to.equal(0);
   });
 
-  it("take none ahead when runs were long", async () => {
+  it("take none ahead when runs were long", () => {
     workers.queue(inPool(1), "local");
-    await sleep(300);
+    time += 300;
     workers.runEnded(1);
     workers.leave(1);
     expect(room()).to.equal(2);
@@ -87,8 +86,9 @@ describe("the workers of a runner", () => {
     for (const id of [1, 2]) workers.queue(inPool(id), "local");
     workers.queue(inPool(3), "local");
     workers.queue({ id: 4, assignedHandler: "handler0" }, "local");
-    const own = workers.turn(4);
-    expect(await workers.turn(3)).to.equal("late");
+    const [pooled, own] = [workers.turn(3), workers.turn(4)];
+    time += 1_100;
+    expect(await pooled).to.equal("late");
     workers.leave(3);
     workers.leave(1);
     expect(await own).to.equal("go");

@@ -8,7 +8,7 @@ import {
   type JobOutput,
   type JobRow,
 } from "@galaxy-jobs/shared-db";
-import type { Tool } from "@galaxy-jobs/tools";
+import { mapDataReferences, type InputValues, type Tool } from "@galaxy-jobs/tools";
 import type { HandlerContext } from "../handler-context.ts";
 import { clockTime } from "../limits/run-limits.ts";
 
@@ -39,6 +39,20 @@ export async function admit(context: HandlerContext, database: Database, job: Jo
   const overTime = await overTotalWalltime(context.config.jobs.limits, database, job);
   if (overTime !== undefined) return { verdict: "pause", info: overTime };
   return { verdict: "go", tool, inputs, outputs };
+}
+
+/** The inputs of a job that its claim has queued, and so found to be there. A job that names no dataset asks nobody. */
+export async function inputsOf(
+  context: HandlerContext,
+  job: JobRow,
+  tool: Tool,
+): Promise<readonly JobInput[]> {
+  let any = false;
+  mapDataReferences(tool, job.params as InputValues, (reference) => {
+    any = true;
+    return reference;
+  });
+  return any ? context.files.inputs(job.id) : [];
 }
 
 /** total_walltime: what a user's ok jobs of the last days ran together (galaxy.md 3.7). */
