@@ -235,8 +235,15 @@ export class JobHandler implements Service {
     if (jobs.length === 0) return rest;
     this.events.emit("claimed", { jobs: jobs.map(({ id }) => id) });
     for (const job of jobs) {
-      if (job.state === "queued") gate.workers.queue(job, job.jobRunnerName!);
-      this.#inHand.take(job, (hand) => this.#path!.follow(hand));
+      const takePlace = () => {
+        if (job.state === "queued") gate.workers.queue(job, job.jobRunnerName!);
+      };
+      takePlace();
+      this.#inHand.take(job, (hand) => {
+        // Once more: an earlier pipeline of this job, which has given it back, may have let go of its place meanwhile.
+        takePlace();
+        return this.#path!.follow(hand);
+      });
     }
     return jobs.length < claimLimit(context.config, free) ? rest : 0;
   }

@@ -96,7 +96,11 @@ export class JobPath {
     if (turn === "late" || turn === "stopped" || this.#parts.stopping.aborted)
       return this.#giveBack(hand, preparation);
     hand.run = preparation.run;
-    if (turn === "lost") return this.#letGo(hand);
+    if (turn === "lost") {
+      await this.#letGo(hand);
+      // No job is ever left in hand that nobody asked to end.
+      return this.#giveBack(hand, preparation);
+    }
     const started = await run(context, database, job, preparation);
     if (started === undefined) return this.#letGo(hand);
     // Not awaited: a frame less for each of the jobs that run.

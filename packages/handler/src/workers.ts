@@ -89,8 +89,9 @@ export class Workers {
     this.#held.set(runner, (this.#held.get(runner) ?? 0) + 1);
   }
 
-  /** A job that was queued holds a worker, or will as soon as one is free. */
+  /** A job that was queued holds a worker, or will as soon as one is free. One that does so already is left as it is. */
   queue({ id, assignedHandler }: Pick<JobRow, "id" | "assignedHandler">, runner: string): void {
+    if (this.#holders.has(id) || this.#waiting.has(id)) return;
     if (this.#free(runner) > 0) this.hold(id, runner);
     else
       this.#waiting.set(id, { runner, ofPool: this.#context.tags.includes(assignedHandler ?? defaultTag) });
@@ -101,7 +102,7 @@ export class Workers {
     if (this.#stopped) return Promise.resolve("stopped");
     const waiting = this.#waiting.get(jobId);
     if (waiting === undefined) return Promise.resolve(this.#holders.has(jobId) ? "go" : "lost");
-    this.#timer ??= setInterval(() => this.#endLate(), patience / 4).unref();
+    this.#timer ??= setTimeout(() => this.#endLate(), patience / 4).unref();
     return new Promise((answer) => (waiting.ready = { since: this.#now(), answer }));
   }
 
@@ -135,7 +136,7 @@ export class Workers {
   /** Nothing is started any more. */
   stop(): void {
     this.#stopped = true;
-    clearInterval(this.#timer);
+    clearTimeout(this.#timer);
     for (const id of this.#waiting.keys()) this.#answer(id, "stopped");
   }
 
@@ -179,13 +180,11 @@ export class Workers {
   }
 
   #endLate(): void {
-    if (this.#waiting.size === 0) {
-      clearInterval(this.#timer);
-      this.#timer = undefined;
-    }
     const now = this.#now();
     for (const [id, { ofPool, ready }] of this.#waiting)
       if (ofPool && ready !== undefined && now - ready.since > patience) this.#answer(id, "late");
+    this.#timer =
+      this.#waiting.size === 0 ? undefined : setTimeout(() => this.#endLate(), patience / 4).unref();
   }
 
   /** Workers whose present job has them for longer than jobs are taken ahead for, by runner. */

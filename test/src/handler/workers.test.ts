@@ -82,6 +82,16 @@ describe("the workers of a runner", () => {
     expect(await workers.turn(3)).to.equal("go");
   });
 
+  it("have a place for a job that is claimed again before its last steps here are over", async () => {
+    for (let id = 1; id <= 3; id += 1) workers.queue(inPool(id), "local");
+    workers.queue(inPool(1), "local");
+    workers.leave(1);
+    workers.queue(inPool(1), "local");
+    const again = workers.turn(1);
+    workers.leave(2);
+    expect(await again).to.equal("go");
+  });
+
   it("let go of a job that waits for longer than was to be expected, unless it can go nowhere else", async () => {
     for (const id of [1, 2]) workers.queue(inPool(id), "local");
     workers.queue(inPool(3), "local");
