@@ -33,13 +33,17 @@ export async function insertWaitingJobs(
   return first!.id;
 }
 
-/** Rows of jobs that waited and were deleted: what is left of them stays while somebody's snapshot may still see them. */
+/**
+ * Rows of jobs that waited, were taken in the order of their tickets, and were deleted: what is left of them stays while somebody's snapshot may
+ * still see them.
+ */
 export async function makeDeadJobs(sql: Database, rows: number): Promise<void> {
   const owner = await ensureUser(sql, "dead@example.org");
   await sql`
-    insert into job (user_id, tool_id, tool_version, galaxy_version, state, assigned_handler, handler)
-    select ${owner.id}, 'noop', '1.0', 'bench', 'new', ${tag}, ${tag} from generate_series(1, ${rows}::int)`;
+    insert into job (user_id, tool_id, tool_version, galaxy_version, state, assigned_handler, handler, ticket)
+    select ${owner.id}, 'noop', '1.0', 'bench', 'new', ${tag}, ${tag}, 1000::bigint * at from generate_series(1, ${rows}::int) at`;
   await sql`delete from job where user_id = ${owner.id}`;
+  await sql`insert into pool_virtual_time (pool, ticket) values (${tag}, 1000::bigint * ${rows}::int)`;
 }
 
 /** Jobs that ended long ago, in bulk, each with its history of states. */
