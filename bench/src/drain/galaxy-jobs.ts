@@ -11,8 +11,8 @@ import {
 } from "@galaxy-jobs/shared-db";
 import type { Measures } from "../bench.ts";
 import { start, type Running } from "../instance.ts";
-import { cpuTimeOf, parentOf } from "./cpu-time.ts";
 import { insertWaitingJobs } from "../waiting-jobs.ts";
+import { cpuTimeOf, parentOf } from "./cpu-time.ts";
 import { settle, startDrainServer } from "./drain-server.ts";
 
 const handlers = ["handler0", "handler1"];

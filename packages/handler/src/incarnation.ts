@@ -48,8 +48,8 @@ import { release } from "./release.ts";
  * together with its end (state-writer.ts). Who adopts a job in between finds it queued, and asks the runner, as always.
  *
  * Poison. A job that was being prepared or started when its handler died is counted (job.handler_deaths), one that waited for its
- * turn is not, as far as its run directory tells. Such jobs are then taken one at a time by each handler, so that a bad one soon dies alone and the others are cleared by their start. At job_poison_limit
- * deaths it is not given back but failed.
+ * turn is not, as far as its run directory tells. Such jobs are then taken one at a time by each handler, so that a bad one soon
+ * dies alone and the others are cleared by their start. At job_poison_limit deaths it is not given back but failed.
  *
  * End. A handler that is stopped gives back what it has not started, leaves its runs or waits for them (handler_stop), and ends
  * its row; neighbours adopt at once what it left, or its next start does.

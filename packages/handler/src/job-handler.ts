@@ -19,7 +19,7 @@ import type { HandlerContext } from "./handler-context.ts";
 import { HandlerHints } from "./handler-hints.ts";
 import { JobEvents, logJobEvents } from "./job-events.ts";
 import { JobPath } from "./job-path.ts";
-import { JobsInHand } from "./jobs-in-hand.ts";
+import { JobsInHand, type JobInHand } from "./jobs-in-hand.ts";
 import type { Lease } from "./lease/lease.ts";
 import { hasConcurrencyLimits } from "./limits/limit-book.ts";
 import { join, leave, makeContext } from "./membership.ts";
@@ -238,12 +238,7 @@ export class JobHandler implements Service {
       const takePlace = () => {
         if (job.state === "queued") gate.workers.queue(job, job.jobRunnerName!);
       };
-      takePlace();
-      this.#inHand.take(job, (hand) => {
-        // Once more: an earlier pipeline of this job, which has given it back, may have let go of its place meanwhile.
-        takePlace();
-        return this.#path!.follow(hand);
-      });
+      this.#take(job, takePlace, (hand) => this.#path!.follow(hand));
     }
     return jobs.length < claimLimit(context.config, free) ? rest : 0;
   }
@@ -295,11 +290,16 @@ export class JobHandler implements Service {
       if (job.runFence !== null && job.jobRunnerName !== null)
         this.#gate!.workers.hold(job.id, job.jobRunnerName);
     };
-    hold();
+    this.#take(job, hold, (hand) => this.#path!.followAdopted(hand));
+  }
+
+  /** Takes a job in hand, with its place among the workers. */
+  #take(job: JobRow, takePlace: () => void, pipeline: (hand: JobInHand) => Promise<void>): void {
+    takePlace();
     this.#inHand.take(job, (hand) => {
       // Once more: an earlier pipeline of this job may have let go of it meanwhile.
-      hold();
-      return this.#path!.followAdopted(hand);
+      takePlace();
+      return pipeline(hand);
     });
   }
 

@@ -3,6 +3,18 @@ import { makeTracedTool, type TracedTool } from "../recovery/traced-tool.ts";
 import { startGalaxy, type Galaxy } from "../support/galaxy.ts";
 import { until } from "../support/until.ts";
 
+async function submitTo(galaxy: Galaxy, number: number, gated = false): Promise<string> {
+  const body = { tool_id: "traced", inputs: { number, gated } };
+  return (await galaxy.api("/api/tools", { body })).jobs[0].id as string;
+}
+
+/** One after the other, numbered from `first` on. */
+async function submitManyTo(galaxy: Galaxy, first: number, count: number): Promise<string[]> {
+  const ids: string[] = [];
+  for (let number = first; number < first + count; number += 1) ids.push(await submitTo(galaxy, number));
+  return ids;
+}
+
 describe("a handler that queues short jobs ahead of its only worker", function () {
   this.timeout(240_000);
   let galaxy: Galaxy;
@@ -14,15 +26,8 @@ describe("a handler that queues short jobs ahead of its only worker", function (
   });
   after(() => galaxy?.stop());
 
-  const submit = async (number: number, gated = false) => {
-    const body = { tool_id: "traced", inputs: { number, gated } };
-    return (await galaxy.api("/api/tools", { body })).jobs[0].id as string;
-  };
-  const submitMany = async (first: number, count: number) => {
-    const ids: string[] = [];
-    for (let number = first; number < first + count; number += 1) ids.push(await submit(number));
-    return ids;
-  };
+  const submit = (number: number, gated = false) => submitTo(galaxy, number, gated);
+  const submitMany = (first: number, count: number) => submitManyTo(galaxy, first, count);
   const allEnded = (ids: readonly string[]) =>
     Promise.all(ids.map((id) => galaxy.job(id, ["ok", "error"], 90_000)));
   /** That each ran once, well. */
@@ -82,11 +87,7 @@ describe("a handler that dies with short jobs queued ahead", function () {
   after(() => galaxy?.stop());
 
   it("makes none of those suspect that only waited", async () => {
-    const ids: string[] = [];
-    for (let number = 0; number < 60; number += 1) {
-      const body = { tool_id: "traced", inputs: { number } };
-      ids.push((await galaxy.api("/api/tools", { body })).jobs[0].id as string);
-    }
+    const ids = await submitManyTo(galaxy, 0, 60);
     const victim = galaxy.spawnHandler("victim", ["job-handlers"], { GALAXY_FAULT_POINT: "start:before#30" });
     await until(() => victim.child.signalCode !== null, { what: "it to die", deadline: 90_000 });
     await galaxy.startHandler("heir");
