@@ -15,15 +15,17 @@ import { atStep } from "./fault-points.ts";
 import type { HandlerContext } from "./handler-context.ts";
 import type { JobInHand } from "./jobs-in-hand.ts";
 import type { QueueGate } from "./queue-gate.ts";
-import { admit, inputsOf, toolGoneInfo, type Admission, type JobFiles } from "./stages/admit.ts";
+import type { RunEnd } from "./runners/runner.ts";
+import { admit, namesInputs, toolGoneInfo, type Admission, type JobFiles } from "./stages/admit.ts";
 import type { RunUnderWay } from "./stages/await-begin.ts";
 import { cleanUp } from "./stages/clean-up.ts";
-import { fail, finish, readEnding, type Ending } from "./stages/finish.ts";
+import { endingWithoutFiles, fail, finish, readEnding, type Ending } from "./stages/finish.ts";
 import type { RunMonitor } from "./stages/monitor.ts";
-import { prepare, type Preparation } from "./stages/prepare.ts";
+import { prepare, prepareWithoutFiles, type Preparation } from "./stages/prepare.ts";
 import { recover } from "./stages/recover.ts";
 import { resubmit } from "./stages/resubmit.ts";
 import { run } from "./stages/run.ts";
+import { hasDirectory } from "./stages/runner-of.ts";
 import { sendOn } from "./stages/send-on.ts";
 import { stop } from "./stages/stop.ts";
 import type { StopRequests } from "./stop-requests.ts";
@@ -107,19 +109,18 @@ export class JobPath {
     return this.#end(hand, tool, started, outputs);
   }
 
-  /** A job that its claim has queued already. @returns undefined when it failed, or the handler stops */
-  async #arrive(hand: JobInHand): Promise<Queued | undefined> {
+  /** A job that its claim has queued already, and whose inputs it has found to be there. @returns undefined when the job failed */
+  #arrive(hand: JobInHand): Promise<Queued | undefined> {
     const { context } = this.#parts;
     const { job } = hand;
     const tool = context.toolBox().get(job.toolId, job.toolVersion);
     const destination = destinationOf(context.config.jobs, job);
-    if (tool === undefined || destination === undefined) {
-      if (!(await fail(context, job, { info: toolGoneInfo }))) await this.#letGo(hand);
-      return undefined;
-    }
+    if (tool === undefined || destination === undefined) return this.#fail(hand, { info: toolGoneInfo });
     const outputs = context.files.outputs(job.id).catch(() => undefined);
-    const inputs = await context.untilWritten("admit", job.id, () => inputsOf(context, job, tool));
-    return { tool, inputs, outputs, destination };
+    if (!namesInputs(job, tool)) return Promise.resolve({ tool, inputs: [], outputs, destination });
+    return context
+      .untilWritten("admit", job.id, () => context.files.inputs(job.id))
+      .then((inputs) => ({ tool, inputs, outputs, destination }));
   }
 
   /** From the claim to `queued`. @returns undefined when the job was paused, failed or let go instead */
@@ -129,10 +130,7 @@ export class JobPath {
     const { database, events } = context;
     while (!this.#parts.stopping.aborted) {
       const admission = await context.untilWritten("admit", job.id, () => admit(context, database, job));
-      if (admission.verdict === "fail") {
-        if (!(await fail(context, job, admission))) await this.#letGo(hand);
-        return undefined;
-      }
+      if (admission.verdict === "fail") return this.#fail(hand, admission);
       if (admission.verdict === "pause") {
         if (await pauseJobIfClaimed(database, job, admission.info))
           events.emit("paused", { job: job.id, info: admission.info });
@@ -144,10 +142,7 @@ export class JobPath {
         const { inputs, outputs, tool } = admission;
         return { tool, inputs, outputs: Promise.resolve(outputs), destination: answer.destination };
       }
-      if (typeof answer === "object") {
-        if (!(await fail(context, job, answer))) await this.#letGo(hand);
-        return undefined;
-      }
+      if (typeof answer === "object") return this.#fail(hand, answer);
       if (answer === "lost") await this.#letGo(hand);
       if (answer !== "again") return undefined;
     }
@@ -199,16 +194,23 @@ export class JobPath {
     return answer === "queued" ? "again" : answer;
   }
 
-  async #prepare(hand: JobInHand, { destination, inputs, tool }: Queued): Promise<Preparation | undefined> {
+  /** @returns undefined when the job failed */
+  #prepare(hand: JobInHand, { destination, inputs, tool }: Queued): Promise<Preparation | undefined> {
     const context = this.#parts.context;
-    try {
-      return await this.#preparing.run(() => prepare(context, hand.job, tool, inputs, destination));
-    } catch (error) {
-      const info =
-        error instanceof ToolExpressionError ? error.message : `failure preparing job: ${messageOf(error)}`;
-      if (!(await fail(context, hand.job, { info, traceback: tracebackOf(error) }))) await this.#letGo(hand);
-      return undefined;
-    }
+    if (!hasDirectory(context, { destination }))
+      return Promise.resolve(prepareWithoutFiles(hand.job, destination));
+    return this.#preparing
+      .run(() => prepare(context, hand.job, tool, inputs, destination))
+      .catch((error: unknown) => {
+        const info =
+          error instanceof ToolExpressionError ? error.message : `failure preparing job: ${messageOf(error)}`;
+        return this.#fail(hand, { info, traceback: tracebackOf(error) });
+      });
+  }
+
+  /** Ends a job that cannot go on. */
+  async #fail(hand: JobInHand, why: Parameters<typeof fail>[2]): Promise<undefined> {
+    if (!(await fail(this.#parts.context, hand.job, why))) await this.#letGo(hand);
   }
 
   /** Waits for a run's end and writes it. A handler that stops meanwhile leaves the run alone. */
@@ -219,21 +221,19 @@ export class JobPath {
     outputs?: Outputs,
   ): Promise<void> {
     const context = this.#parts.context;
-    const watched = this.#parts.monitor.watch(hand.job, hand.run!, tool, underWay);
-    const end = await this.#orLeft(watched);
-    if (end === undefined) return;
-    this.#parts.onRunEnded(hand.job.id);
     const prepared = hand.run!;
+    const end = await this.#outcome(hand, tool, underWay);
+    if (end === "left") return;
+    if (end === "lost") return this.#letGo(hand);
+    this.#parts.onRunEnded(hand.job.id);
     if (tool === undefined) {
       await fail(context, hand.job, { info: toolGoneInfo });
       return;
     }
-    const ending = await atStep(
-      context.fault,
-      "collect.streams",
-      () => readEnding(context, hand.job, prepared, end),
-      hand.job.toolId,
-    );
+    const read = () => readEnding(hand.job, prepared, end);
+    const ending = hasDirectory(context, prepared)
+      ? await atStep(context.fault, "collect.streams", read, hand.job.toolId)
+      : endingWithoutFiles(end);
     if (ending.cause !== null) {
       const next = await this.#resubmit(hand, ending, underWay);
       if (next === "lost") return this.#letGo(hand);
@@ -244,14 +244,47 @@ export class JobPath {
       finish(context, hand.job, tool, prepared, ending, known),
     );
     if (state === undefined) return this.#letGo(hand);
-    await cleanUp(context, prepared, state);
+    return cleanUp(context, prepared, state);
+  }
+
+  /** The end of a run. `lost`: the write of its start was refused before. `left`: the handler leaves first. */
+  #outcome(
+    { job, run: prepared }: JobInHand,
+    tool: Tool | undefined,
+    underWay: RunUnderWay,
+  ): Promise<RunEnd | "lost" | "left"> {
+    const { context, leaving, monitor } = this.#parts;
+    if (leaving.aborted) {
+      underWay.marked?.catch(() => undefined);
+      return Promise.resolve("left");
+    }
+    return new Promise((resolve, reject) => {
+      const leave = () => resolve("left");
+      this.#onLeave.add(leave);
+      const stay = () => this.#onLeave.delete(leave);
+      const failed = (error: unknown) => {
+        stay();
+        reject(error);
+      };
+      monitor.watch(job, prepared!, tool, underWay).then((end) => {
+        stay();
+        resolve(end);
+      }, failed);
+      underWay.marked?.then((mine) => {
+        // The write of the end meets what this one met. Without an end yet it is met here.
+        if (mine || !stay()) return;
+        monitor.forget(job.id);
+        context.events.emit("let_go", { job: job.id, fence: job.fence, at: "run" });
+        resolve("lost");
+      }, failed);
+    });
   }
 
   /** After a failure. What the rules ask for stands in the row once the start is written. */
   async #resubmit(hand: JobInHand, ending: Ending, { marked }: RunUnderWay): ReturnType<typeof resubmit> {
     const context = this.#parts.context;
     const { job } = hand;
-    await marked;
+    await marked?.catch(() => false);
     return context.untilWritten("resubmit", job.id, () =>
       atStep(
         context.fault,
@@ -303,16 +336,6 @@ export class JobPath {
     const info = `The job could not be handled: ${messageOf(error)}`;
     await fail(context, hand.job, { info, traceback: tracebackOf(error) }).catch((failure: unknown) => {
       context.events.emit("trouble", { at: "fail", job: hand.job.id, error: failure });
-    });
-  }
-
-  /** What a promise resolves to, or undefined when the handler leaves first. */
-  #orLeft<T>(promise: Promise<T>): Promise<T | undefined> {
-    if (this.#parts.leaving.aborted) return Promise.resolve(undefined);
-    return new Promise((resolve, reject) => {
-      const leave = () => resolve(undefined);
-      this.#onLeave.add(leave);
-      promise.then(resolve, reject).finally(() => this.#onLeave.delete(leave));
     });
   }
 }

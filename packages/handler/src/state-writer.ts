@@ -149,7 +149,15 @@ export class StateWriter {
       atStep(fault, "write", async () => {
         const [running, ended] = await Promise.all([
           markJobsRunningIfQueued(this.#database, starts.map(startOf)),
-          finishJobsIfOwned(this.#database, ends.map(endOf)),
+          finishJobsIfOwned(
+            this.#database,
+            ends.map(({ end }) => end!),
+            new Map(
+              ends.flatMap((change) =>
+                change.running === undefined ? [] : [[change.job.id, startOf(change)]],
+              ),
+            ),
+          ),
         ]);
         return new Set([
           ...starts.filter(({ job }) => running.has(job.id)),
@@ -161,10 +169,6 @@ export class StateWriter {
 }
 
 function startOf({ running, begunAt }: Change): RunningJob & { readonly secondsAgo: number } {
-  return { ...running!, secondsAgo: (performance.now() - begunAt) / 1000 };
-}
-
-function endOf(change: Change): FinishedJob {
-  const end = change.end!;
-  return change.running === undefined ? end : { ...end, start: startOf(change) };
+  const { id, fence, externalId, commandLine } = running!;
+  return { id, fence, externalId, commandLine, secondsAgo: (performance.now() - begunAt) / 1000 };
 }

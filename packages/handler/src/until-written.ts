@@ -15,19 +15,33 @@ export function makeUntilWritten(
   events: JobEvents,
   stopping: AbortSignal,
 ): HandlerContext["untilWritten"] {
-  return async (at, job, write) => {
+  // Most writes are answered at once, and need no frame of their own that waits.
+  return (at, job, write) =>
+    (lease.held() ? write() : lease.whenHeld().then(write)).catch((error: unknown) =>
+      again({ at, job, write, error }),
+    );
+
+  async function again<T>(first: {
+    readonly at: string;
+    readonly job: number;
+    readonly write: () => Promise<T>;
+    readonly error: unknown;
+  }): Promise<T> {
+    const { at, job, write } = first;
+    let { error } = first;
     for (let wait = 50; ; wait = Math.min(wait * 2, longestWait)) {
+      if (!passes(error)) throw error;
+      events.emit("trouble", { at, job, error });
+      if (stopping.aborted) throw error;
+      await sleep(wait, undefined, { signal: stopping }).catch(() => undefined);
       await lease.whenHeld();
       try {
         return await write();
-      } catch (error) {
-        if (!passes(error)) throw error;
-        events.emit("trouble", { at, job, error });
-        if (stopping.aborted) throw error;
-        await sleep(wait, undefined, { signal: stopping }).catch(() => undefined);
+      } catch (failure) {
+        error = failure;
       }
     }
-  };
+  }
 }
 
 function passes(error: unknown): boolean {

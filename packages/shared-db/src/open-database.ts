@@ -30,23 +30,32 @@ export interface OpenOptions {
 
 /** The arrays that statements take and answer. Others in a result arrive as PostgreSQL writes them. */
 const arrayTypes = {
-  textArray: arrayOf<string>({ arrayType: 1009, read: String }),
-  bigintArray: arrayOf<number>({ arrayType: 1016, read: Number }),
+  textArray: arrayOf<string>({ arrayType: 1009, read: String, write: quoted }),
+  bigintArray: arrayOf<number>({ arrayType: 1016, read: Number, write: String }),
 };
 /** From PostgreSQL's number of a type to that of its arrays. */
 const typeArrayMap = { 25: arrayTypes.textArray.to, [bigintOid]: arrayTypes.bigintArray.to };
 
-function arrayOf<T>({ arrayType, read }: { arrayType: number; read(element: string): T }) {
+function arrayOf<T>({
+  arrayType,
+  read,
+  write,
+}: {
+  arrayType: number;
+  read(element: string): T;
+  write(element: T): string;
+}) {
   return {
     to: arrayType,
     from: [arrayType],
-    serialize: (values: readonly T[]) => `{${values.map(arrayElement).join(",")}}`,
+    serialize: (values: readonly (T | null)[]) =>
+      `{${values.map((value) => (value === null ? "null" : write(value))).join(",")}}`,
     parse: (literal: string): T[] => parseArray(literal, read),
   };
 }
 
-function arrayElement(value: unknown): string {
-  return value === null ? "null" : `"${String(value).replaceAll(/["\\]/g, "\\$&")}"`;
+function quoted(text: string): string {
+  return `"${text.replaceAll(/["\\]/g, "\\$&")}"`;
 }
 
 /**

@@ -64,6 +64,8 @@ export async function startApplication(
     await context.run(jobHandler);
     await context.run(new Maintenance({ config, database, logger }));
   }
+  const submitQueue = new SubmitQueue(database, logger);
+  await context.run(submitQueue);
   const own = makeMetrics(database);
   const all = metrics?.(own);
   const web: WebContext = {
@@ -77,7 +79,7 @@ export async function startApplication(
     ids: await loadIdEncoder(database, config.idSecret),
     toolBox: () => offered,
     hints: new Hints(database, logger),
-    submitQueue: new SubmitQueue(database),
+    submitQueue,
     assigner: new HandlerAssigner({
       config,
       database,

@@ -1,5 +1,5 @@
 import { findToolMapping, HandlerAssignmentError, type Assignment } from "@galaxy-jobs/handler";
-import { channels, ensureDefaultHistory, type Json, type NewJob, type UserRow } from "@galaxy-jobs/shared-db";
+import { ensureDefaultHistory, type Json, type NewJob, type UserRow } from "@galaxy-jobs/shared-db";
 import {
   checkInputs,
   dataReferences,
@@ -63,8 +63,9 @@ export async function submitJob(
 ): Promise<z.infer<typeof runAnswer>> {
   const { ids, submitQueue } = context;
   const { job: planned, assignment } = await plan(context, submission);
-  const { job, state, outputs } = await submitQueue.add(planned);
-  if (state === "new") announce(context, assignment, job.id);
+  const { job, outputs } = await submitQueue.add(planned);
+  // Whoever shall handle it hears of it at once, where there is a way; all others got a hint, or find it in the table.
+  if (job.state === "new") assignment.committed?.(job.id);
   return {
     outputs: outputs.map((output) => ({ ...dataset(ids, output.dataset), output_name: output.name })),
     output_collections: [],
@@ -126,12 +127,6 @@ async function assign(context: WebContext, tool: Tool): Promise<Assignment> {
     if (error instanceof HandlerAssignmentError) throw new ApiError(codes.assignmentFailed, error.message);
     throw error;
   }
-}
-
-/** The job is committed: whoever shall handle it hears of it at once, where there is a way; all others find it in the table. */
-function announce(context: WebContext, assignment: Assignment, jobId: number): void {
-  assignment.committed?.(jobId);
-  if (assignment.handler !== null) context.hints.send(channels.newJobs, assignment.handler);
 }
 
 function sentence({ message, remedy }: { message: string; remedy?: string }): string {

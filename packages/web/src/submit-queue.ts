@@ -1,68 +1,101 @@
+import type { Logger, Service } from "@galaxy-jobs/runtime";
 import {
+  channels,
   errorCode,
-  findDataset,
-  findJob,
-  insertJob,
+  insertJobs,
   isConnectionError,
   type Database,
-  type HistoryDatasetRow,
   type InsertedJob,
-  type JobRow,
   type NewJob,
-  type Sql,
 } from "@galaxy-jobs/shared-db";
+import { Hints } from "./hints.ts";
 
 /** Jobs that share a transaction at most. */
 const together = 50;
 
-/** A job as it was committed, with its outputs in the order of the tool. */
-export interface WrittenJob {
-  readonly state: InsertedJob["state"];
-  readonly job: JobRow;
-  readonly outputs: readonly { readonly name: string; readonly dataset: HistoryDatasetRow }[];
-}
-
 interface Waiting {
   readonly job: NewJob;
-  readonly written: (written: WrittenJob) => void;
+  readonly written: (written: InsertedJob) => void;
   readonly refused: (error: unknown) => void;
 }
 
-/**
- * New jobs on their way into the database. A job that comes alone is written at once; those that come while a transaction is
- * under way share the next one, and so its commit and, where they go to one history, the wait for its row. What is wrong with
- * one of them is told to that one only: a transaction that the server refused is repeated job by job.
- */
-export class SubmitQueue {
-  readonly #database: Database;
-  readonly #waiting: Waiting[] = [];
-  #writing = false;
+/** A connection of the queue's own, while it has something to write. */
+interface Line {
+  readonly sql: Awaited<ReturnType<Database["reserve"]>>;
+  readonly hints: Hints;
+}
 
-  constructor(database: Database) {
+/**
+ * New jobs on their way into the database, and the hints for who may claim them. A job that comes alone is written at once; those
+ * that come while a transaction is under way share the next one, and so its commit and, where they go to one history, the wait for
+ * its row. What is wrong with one of them is told to that one only: a transaction that the server refused is repeated job by job.
+ *
+ * All goes over one connection, so that a hint can be sent behind its job without waiting for an answer: the server takes it up
+ * when the job is committed.
+ */
+export class SubmitQueue implements Service {
+  readonly name = "submit-queue";
+  readonly #database: Database;
+  readonly #logger: Logger;
+  readonly #waiting: Waiting[] = [];
+  #line: Promise<Line> | undefined;
+  #writing: Promise<void> | undefined;
+
+  constructor(database: Database, logger: Logger) {
     this.#database = database;
+    this.#logger = logger;
+  }
+
+  start(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  /** What has come until then is written. */
+  async stop(): Promise<void> {
+    await this.#writing;
+    const line = await this.#line;
+    this.#line = undefined;
+    line?.sql.release();
   }
 
   /** @returns when the job is committed. @throws the database's error; after a lost connection nobody knows whether it is there */
-  add(job: NewJob): Promise<WrittenJob> {
+  add(job: NewJob): Promise<InsertedJob> {
     return new Promise((written, refused) => {
       this.#waiting.push({ job, written, refused });
-      if (!this.#writing) void this.#write();
+      this.#writing ??= this.#write().finally(() => (this.#writing = undefined));
     });
   }
 
   async #write(): Promise<void> {
-    this.#writing = true;
-    while (this.#waiting.length > 0) await this.#writeTogether(this.#waiting.splice(0, together));
-    this.#writing = false;
+    this.#line ??= this.#open();
+    const line = await this.#line;
+    while (this.#waiting.length > 0)
+      await this.#writeTogether(line, inLockOrder(this.#waiting.splice(0, together)));
   }
 
-  async #writeTogether(those: readonly Waiting[]): Promise<void> {
+  async #open(): Promise<Line> {
+    const sql = await this.#database.reserve();
+    return { sql, hints: new Hints(sql, this.#logger) };
+  }
+
+  async #writeTogether({ sql, hints }: Line, those: readonly Waiting[]): Promise<void> {
+    const jobs = those.map(({ job }) => job);
+    const hint = ({ handler }: NewJob) => {
+      if (handler !== null) hints.send(channels.newJobs, handler);
+    };
     try {
-      const all = await this.#database.begin((sql) => insertAll(sql, inLockOrder(those)));
-      for (const [{ written }, job] of all) written(job);
+      const writing = insertJobs(sql, jobs);
+      // Of the others nobody knows yet whether they wait for their inputs.
+      for (const job of jobs) if (job.inputs.length === 0) hint(job);
+      for (const [index, one] of (await writing).entries()) {
+        const { job, written } = those[index]!;
+        if (job.inputs.length > 0 && one.job.state === "new") hint(job);
+        written(one);
+      }
     } catch (error) {
       const rolledBack = errorCode(error) !== undefined && !isConnectionError(error);
-      if (those.length > 1 && rolledBack) for (const one of those) await this.#writeTogether([one]);
+      if (those.length > 1 && rolledBack)
+        for (const one of those) await this.#writeTogether({ sql, hints }, [one]);
       else for (const { refused } of those) refused(error);
     }
   }
@@ -73,22 +106,4 @@ function inLockOrder(those: readonly Waiting[]): readonly Waiting[] {
   return those.toSorted(
     ({ job: a }, { job: b }) => (a.userId ?? 0) - (b.userId ?? 0) || a.historyId - b.historyId,
   );
-}
-
-async function insertAll(sql: Sql, those: readonly Waiting[]): Promise<[Waiting, WrittenJob][]> {
-  const inserted: InsertedJob[] = [];
-  for (const { job } of those) inserted.push(await insertJob(sql, job));
-  return Promise.all(those.map(async (one, index) => [one, await readWritten(sql, inserted[index]!)]));
-}
-
-async function readWritten(sql: Sql, { id, state, outputs }: InsertedJob): Promise<WrittenJob> {
-  const [job, ...datasets] = await Promise.all([
-    findJob(sql, id),
-    ...outputs.map((output) => findDataset(sql, output.id)),
-  ]);
-  return {
-    state,
-    job: job!,
-    outputs: outputs.map(({ name }, index) => ({ name, dataset: datasets[index]! })),
-  };
 }

@@ -47,20 +47,20 @@ describe("maintenance", () => {
     const { sql } = database;
     const user = await ensureUser(sql, "tester@example.org");
     const history = await ensureDefaultHistory(sql, user.id);
-    const { id } = await sql.begin((transaction) =>
-      insertJob(transaction, {
-        userId: user.id,
-        historyId: history.id,
-        toolId: "sort",
-        toolVersion: "1.0",
-        galaxyVersion: "test",
-        params: {},
-        handler: "_default_",
-        assignedHandler: "_default_",
-        inputs: [],
-        outputs: [{ name: "out", label: "out", extension: "txt" }],
-      }),
-    );
+    const {
+      job: { id },
+    } = await insertJob(sql, {
+      userId: user.id,
+      historyId: history.id,
+      toolId: "sort",
+      toolVersion: "1.0",
+      galaxyVersion: "test",
+      params: {},
+      handler: "_default_",
+      assignedHandler: "_default_",
+      inputs: [],
+      outputs: [{ name: "out", label: "out", extension: "txt" }],
+    });
     await sql`
       update job set state = ${state}, destination_id = 'local', run_fence = 1, fence = 1,
         create_time = now() - make_interval(days => ${days}, secs => 30),

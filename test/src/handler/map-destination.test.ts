@@ -346,10 +346,8 @@ describe("The destination of a job", function () {
     const tool = { toolId: "some-tool", toolVersion: "1.0", galaxyVersion: "test", params: {} };
     const none = { inputs: [], outputs: [] };
     const handler = { handler: "nobody", assignedHandler: "nobody" };
-    const { id } = await database.sql.begin((sql) =>
-      insertJob(sql, { userId, historyId, ...tool, ...handler, ...none }),
-    );
-    return id;
+    const { job } = await insertJob(database.sql, { userId, historyId, ...tool, ...handler, ...none });
+    return job.id;
   }
 
   function mapperOf(environments: Record<string, unknown>): DestinationMapper {

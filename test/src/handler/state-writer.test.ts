@@ -33,20 +33,18 @@ describe("the writer of starts and ends", () => {
     const { sql } = database;
     const [history] = await sql<{ id: number }[]>`insert into history (name) values ('h') returning id`;
     for (let made = 0; made < count; made += 1)
-      await sql.begin((transaction) =>
-        insertJob(transaction, {
-          userId: null,
-          historyId: history!.id,
-          toolId: "t",
-          toolVersion: "1",
-          galaxyVersion: "0",
-          params: {},
-          handler: "_default_",
-          assignedHandler: "_default_",
-          inputs: [],
-          outputs: [],
-        }),
-      );
+      await insertJob(sql, {
+        userId: null,
+        historyId: history!.id,
+        toolId: "t",
+        toolVersion: "1",
+        galaxyVersion: "0",
+        params: {},
+        handler: "_default_",
+        assignedHandler: "_default_",
+        inputs: [],
+        outputs: [],
+      });
     const me = { incarnationId, serverName: `handler${number}`, tags: ["_default_"], limit: count };
     const jobs = await claimJobsSkippingLocked(sql, me);
     expect(jobs.length).to.equal(count);

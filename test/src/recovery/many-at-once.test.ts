@@ -30,7 +30,7 @@ describe("a handler killed while it writes the changes of many jobs at once", fu
       const [history] = await sql<{ id: number }[]>`insert into history (name) values ('many') returning id`;
       const ids: number[] = [];
       for (let number = 0; number < jobCount; number += 1) {
-        const job = await insertJob(sql, {
+        const { job } = await insertJob(sql, {
           userId: null,
           historyId: history!.id,
           toolId: "line_count",

@@ -41,30 +41,30 @@ for (const which of ["embedded", "system"] as const) {
       historyId = history!.id;
     });
 
-    const submit = (inputs: number[] = []) =>
-      database.sql.begin((sql) =>
-        insertJob(sql, {
-          userId: null,
-          historyId,
-          toolId: "t",
-          toolVersion: "1",
-          galaxyVersion: "0",
-          params: {},
-          handler: "_default_",
-          assignedHandler: "_default_",
-          inputs: inputs.map((id) => ({
-            name: "input",
-            id,
-          })),
-          outputs: [
-            {
-              name: "out",
-              label: "out",
-              extension: "txt",
-            },
-          ],
-        }),
-      );
+    const submit = async (inputs: number[] = []) => {
+      const { job, outputs } = await insertJob(database.sql, {
+        userId: null,
+        historyId,
+        toolId: "t",
+        toolVersion: "1",
+        galaxyVersion: "0",
+        params: {},
+        handler: "_default_",
+        assignedHandler: "_default_",
+        inputs: inputs.map((id) => ({
+          name: "input",
+          id,
+        })),
+        outputs: [
+          {
+            name: "out",
+            label: "out",
+            extension: "txt",
+          },
+        ],
+      });
+      return { id: job.id, state: job.state, outputs: outputs.map(({ dataset }) => dataset) };
+    };
 
     const handler = (name: string) =>
       registerIncarnation(database.sql, identity(name), { isGone: () => false, poisonLimit: 3 });

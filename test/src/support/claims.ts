@@ -59,23 +59,21 @@ export class Claims {
     sql: Database = this.sql,
   ): Promise<{ id: number; output: number }> {
     const handler = job.handler === undefined ? this.queue : job.handler;
-    const { id, outputs } = await sql.begin((transaction) =>
-      insertJob(transaction, {
-        userId,
-        historyId: this.#historyId,
-        toolId: job.toolId ?? "t",
-        toolVersion: "1",
-        galaxyVersion: "0",
-        params: {},
-        handler,
-        assignedHandler: job.assignedHandler ?? handler ?? this.queue,
-        assignedTag: job.assignedTag ?? null,
-        priority: job.priority,
-        inputs: (job.inputs ?? []).map((input) => ({ name: "input", id: input })),
-        outputs: [{ name: "out", label: "out", extension: "txt" }],
-      }),
-    );
-    return { id, output: outputs[0]!.id };
+    const { job: inserted, outputs } = await insertJob(sql, {
+      userId,
+      historyId: this.#historyId,
+      toolId: job.toolId ?? "t",
+      toolVersion: "1",
+      galaxyVersion: "0",
+      params: {},
+      handler,
+      assignedHandler: job.assignedHandler ?? handler ?? this.queue,
+      assignedTag: job.assignedTag ?? null,
+      priority: job.priority,
+      inputs: (job.inputs ?? []).map((input) => ({ name: "input", id: input })),
+      outputs: [{ name: "out", label: "out", extension: "txt" }],
+    });
+    return { id: inserted.id, output: outputs[0]!.dataset.id };
   }
 
   /** Many jobs in few statements, as `insertJob` would write them one by one. */

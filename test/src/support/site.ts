@@ -183,22 +183,22 @@ export async function makeSite(plan: SitePlan): Promise<Site> {
       const assignment = await assigner.assign({ id: toolId, version: "1.0" });
       const owner = await ensureUser(database.sql, user);
       const history = await ensureDefaultHistory(database.sql, owner.id);
-      const { id } = await database.sql.begin((sql) =>
-        insertJob(sql, {
-          userId: owner.id,
-          historyId: history.id,
-          toolId,
-          toolVersion: "1.0",
-          galaxyVersion: "test",
-          params: {},
-          handler: assignment.handler,
-          assignedHandler: assignment.assignedHandler,
-          assignedTag: assignment.assignedTag ?? null,
-          priority: findToolMapping(config.jobs, { id: toolId, version: "1.0" })?.priority,
-          inputs: [],
-          outputs: [],
-        }),
-      );
+      const {
+        job: { id },
+      } = await insertJob(database.sql, {
+        userId: owner.id,
+        historyId: history.id,
+        toolId,
+        toolVersion: "1.0",
+        galaxyVersion: "test",
+        params: {},
+        handler: assignment.handler,
+        assignedHandler: assignment.assignedHandler,
+        assignedTag: assignment.assignedTag ?? null,
+        priority: findToolMapping(config.jobs, { id: toolId, version: "1.0" })?.priority,
+        inputs: [],
+        outputs: [],
+      });
       if (committed) assignment.committed?.(id);
       return id;
     },

@@ -47,7 +47,7 @@ describe("the OpenAPI document", function () {
       toolBox: () => tools,
       feed: new EventFeed(database.sql, silentLogger),
       hints: new Hints(database.sql, silentLogger),
-      submitQueue: new SubmitQueue(database.sql),
+      submitQueue: new SubmitQueue(database.sql, silentLogger),
       assigner: new HandlerAssigner({
         config,
         database: database.sql,

@@ -41,18 +41,14 @@ export async function admit(context: HandlerContext, database: Database, job: Jo
   return { verdict: "go", tool, inputs, outputs };
 }
 
-/** The inputs of a job that its claim has queued, and so found to be there. A job that names no dataset asks nobody. */
-export async function inputsOf(
-  context: HandlerContext,
-  job: JobRow,
-  tool: Tool,
-): Promise<readonly JobInput[]> {
+/** Whether a job's parameters name a dataset. */
+export function namesInputs(job: JobRow, tool: Tool): boolean {
   let any = false;
   mapDataReferences(tool, job.params as InputValues, (reference) => {
     any = true;
     return reference;
   });
-  return any ? context.files.inputs(job.id) : [];
+  return any;
 }
 
 /** total_walltime: what a user's ok jobs of the last days ran together (galaxy.md 3.7). */

@@ -8,8 +8,8 @@ export interface RunUnderWay {
   readonly ended: Promise<RunEnd>;
   /** Absent: it has begun. Else resolves when it has; never when it ends before. */
   readonly begun?: Promise<unknown>;
-  /** Resolves when its start is written, or was refused. Absent: it is. */
-  readonly marked?: Promise<unknown>;
+  /** Resolves when its start is written, to false when that was refused. Absent: it is. */
+  readonly marked?: Promise<boolean>;
 }
 
 /**

@@ -27,15 +27,14 @@ export interface Ending {
   };
 }
 
+/** The end of a run that has no files. */
+export function endingWithoutFiles(end: RunEnd): Ending {
+  const { state, cause, info, messages } = judge(end, "", "");
+  return { state, cause, info, messages, exitCode: end.exitCode, streams: noStreams };
+}
+
 /** Reads the streams of a run and judges its end (galaxy.md 4.9). */
-export async function readEnding(
-  context: HandlerContext,
-  job: JobRow,
-  run: PreparedRun,
-  end: RunEnd,
-): Promise<Ending> {
-  if (!hasDirectory(context, run))
-    return { ...judge(end, "", ""), exitCode: end.exitCode, streams: noStreams };
+export async function readEnding(job: JobRow, run: PreparedRun, end: RunEnd): Promise<Ending> {
   const files = jobFiles(run.directory, job.id);
   const [toolStdout, toolStderr, jobStdout, jobStderr] = await Promise.all(
     [files.toolStdout, files.toolStderr, files.jobStdout, files.jobStderr].map(readStream),
@@ -62,8 +61,20 @@ export async function finish(
   ending: Ending,
   known?: readonly JobOutput[],
 ): Promise<"ok" | "error" | undefined> {
-  const withFiles = hasDirectory(context, run);
   const expected = known ?? (await context.files.outputs(job.id));
+  if (expected.length === 0) return writeEnd(context, endOf(job, ending, []));
+  return writeEnd(context, endOf(job, ending, await collect(context, job, tool, run, ending, expected)));
+}
+
+async function collect(
+  context: HandlerContext,
+  job: JobRow,
+  tool: Tool,
+  run: PreparedRun,
+  ending: Ending,
+  expected: readonly JobOutput[],
+): Promise<FinishedOutput[]> {
+  const withFiles = hasDirectory(context, run);
   const outputs: FinishedOutput[] = [];
   for (const output of expected) {
     const source = tool.outputs.find(({ name }) => name === output.outputName);
@@ -75,24 +86,35 @@ export async function finish(
     };
     // Files have no fence: an owner that was paused must not move them over a later one's.
     await context.lease.whenHeld();
-    const collect = () => (withFiles ? collectOutput(request) : makeEmptyOutput(request));
-    const collected = await atStep(context.fault, "collect.output", collect, job.toolId);
+    const work = () => (withFiles ? collectOutput(request) : makeEmptyOutput(request));
+    const collected = await atStep(context.fault, "collect.output", work, job.toolId);
     outputs.push(ending.state === "error" ? { ...collected, state: "error", info: ending.info } : collected);
   }
+  return outputs;
+}
+
+function endOf(
+  job: JobRow,
+  ending: Ending,
+  outputs: readonly FinishedOutput[],
+): FinishedJob & { readonly state: "ok" | "error" } {
   const missing = ending.state === "ok" ? outputs.filter(({ state }) => state === "error") : [];
-  const finished: FinishedJob = {
+  const { toolStdout, toolStderr, jobStdout, jobStderr } = ending.streams;
+  return {
     id: job.id,
     fence: job.fence,
     state: missing.length > 0 ? "error" : ending.state,
     info: missing.length > 0 ? missing.map(({ info }) => info).join(" ") : ending.info,
     exitCode: ending.exitCode,
     messages: ending.messages,
-    ...ending.streams,
+    toolStdout,
+    toolStderr,
+    jobStdout,
+    jobStderr,
     traceback: null,
     outputs,
-    hasNoOutputs: expected.length === 0,
+    hasNoOutputs: outputs.length === 0,
   };
-  return (await writeEnd(context, finished)) ? (finished.state as "ok" | "error") : undefined;
 }
 
 /** Ends a job that never ran, or whose run cannot be read. @returns whether it was still this handler's */
@@ -101,12 +123,13 @@ export async function fail(
   job: { readonly id: number; readonly fence: number },
   failure: { readonly info: string; readonly traceback?: string },
 ): Promise<boolean> {
-  return writeEnd(context, {
+  const end = {
     ...nothingLeft(job),
     state: "error",
     info: failure.info,
     traceback: failure.traceback ?? null,
-  });
+  } as const;
+  return (await writeEnd(context, end)) !== undefined;
 }
 
 const noStreams = { toolStdout: "", toolStderr: "", jobStdout: "", jobStderr: "" };
@@ -124,21 +147,18 @@ export function nothingLeft(job: { readonly id: number; readonly fence: number }
   } as const;
 }
 
-/** Writes the end, however long the database takes to come back. */
-export async function writeEnd(context: HandlerContext, job: FinishedJob, toolId?: string): Promise<boolean> {
-  const mine = await atStep(context.fault, "finish", () => context.states.end(job), toolId);
-  if (mine) {
-    context.events.emit("ended", {
-      job: job.id,
-      fence: job.fence,
-      state: job.state,
-      exitCode: job.exitCode,
-      info: job.info,
-    });
-  } else {
-    context.events.emit("let_go", { job: job.id, fence: job.fence, at: "finish" });
-  }
-  return mine;
+/** Writes the end, however long the database takes to come back. @returns its state, or undefined when the job was not this handler's */
+export function writeEnd<State extends FinishedJob["state"]>(
+  context: HandlerContext,
+  job: FinishedJob & { readonly state: State },
+  toolId?: string,
+): Promise<State | undefined> {
+  return atStep(context.fault, "finish", () => context.states.end(job), toolId).then((mine) => {
+    const { id, fence, state, exitCode, info } = job;
+    if (mine) context.events.emit("ended", { job: id, fence, state, exitCode, info });
+    else context.events.emit("let_go", { job: id, fence, at: "finish" });
+    return mine ? state : undefined;
+  });
 }
 
 function judge(

@@ -91,6 +91,11 @@ export class RunMonitor {
     }
   }
 
+  /** The run turned out to be somebody else's. */
+  forget(jobId: number): void {
+    this.#runs.delete(jobId);
+  }
+
   /** One pass over all runs. Resolves when those it ended are gone. */
   async look(): Promise<void> {
     const now = performance.now();

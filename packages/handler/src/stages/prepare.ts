@@ -15,11 +15,16 @@ import type { HandlerContext } from "../handler-context.ts";
 import { jobDirectory, jobFiles, type JobFiles } from "../job-directory.ts";
 import { jobScript } from "../job-script.ts";
 import type { PreparedRun } from "../runners/runner.ts";
-import { hasDirectory } from "./runner-of.ts";
 
 export interface Preparation {
   readonly run: PreparedRun;
   readonly commandLine: string;
+}
+
+/** What a run without a run directory needs. */
+export function prepareWithoutFiles(job: JobRow, destination: Destination): Preparation {
+  const { id: jobId, fence: runFence, toolId } = job;
+  return { run: { jobId, runFence, destination, toolId, directory: "" }, commandLine: "" };
 }
 
 /**
@@ -34,10 +39,8 @@ export async function prepare(
   inputs: readonly JobInput[],
   destination: Destination,
 ): Promise<Preparation> {
-  const attempt = { jobId: job.id, runFence: job.fence, destination, toolId: job.toolId };
-  if (!hasDirectory(context, attempt)) return { run: { ...attempt, directory: "" }, commandLine: "" };
   const directory = jobDirectory(context.config.jobWorkingDirectory, job.id, job.fence);
-  const run = { ...attempt, directory };
+  const run = { jobId: job.id, runFence: job.fence, destination, toolId: job.toolId, directory };
   const files = jobFiles(directory, job.id);
   const at = (step: FaultStep, work: () => Promise<unknown>) => atStep(context.fault, step, work, job.toolId);
   await at("prepare.directory", () => makeDirectory(directory));

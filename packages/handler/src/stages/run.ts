@@ -1,7 +1,7 @@
 import { markJobSubmittedIfQueued, type Database, type JobRow } from "@galaxy-jobs/shared-db";
 import { atStep } from "../fault-points.ts";
 import type { HandlerContext } from "../handler-context.ts";
-import type { StartedRun } from "../runners/runner.ts";
+import type { PreparedRun, Runner, StartedRun } from "../runners/runner.ts";
 import { awaitBegin, type RunUnderWay } from "./await-begin.ts";
 import type { Preparation } from "./prepare.ts";
 import { runnerOf } from "./runner-of.ts";
@@ -9,8 +9,8 @@ import { runnerOf } from "./runner-of.ts";
 /**
  * Starts a prepared run, under the lease, and writes that it runs, or where it waits for that. A run that ends before this is
  * written need not wait for it: its end is written behind its start, or together with it.
- * @returns the run's end, or undefined when the row says that the job was deleted meanwhile, or is somebody else's. Whose it is
- *   decides what becomes of the run: an adopter may be watching it already.
+ * @returns undefined when the row says that the job was deleted meanwhile, or is somebody else's, as `marked` of the answer does
+ *   later. Whose it is decides what becomes of the run: an adopter may be watching it already.
  */
 export async function run(
   context: HandlerContext,
@@ -23,11 +23,7 @@ export async function run(
   const started = await atStep(
     context.fault,
     "start",
-    async () => {
-      // The start begins in the same turn of the loop as this look at the lease.
-      while (!context.lease.held()) await context.lease.whenHeld();
-      return runner.start(prepared);
-    },
+    () => startUnderLease(context, runner, prepared),
     toolId,
   );
   const { externalId, queue } = started;
@@ -48,22 +44,23 @@ export async function run(
   return awaitBegin(context, database, job, started, commandLine);
 }
 
-async function markRunning(
+/** The start begins in the same turn of the loop as the look at the lease. */
+function startUnderLease(context: HandlerContext, runner: Runner, run: PreparedRun): Promise<StartedRun> {
+  return context.lease.held()
+    ? runner.start(run)
+    : context.lease.whenHeld().then(() => startUnderLease(context, runner, run));
+}
+
+function markRunning(
   context: HandlerContext,
   { id, fence, toolId }: JobRow,
   { externalId, ended }: StartedRun,
   commandLine: string,
-): Promise<RunUnderWay | undefined> {
+): RunUnderWay {
   const write = () => context.states.running({ id, fence, externalId, commandLine });
   const marked = atStep(context.fault, "mark-running", write, toolId).then((mine) => {
     if (mine) context.events.emit("started", { job: id, fence, externalId });
     return mine;
   });
-  const mine = await Promise.race([marked, ended.then(() => true)]);
-  if (mine) {
-    // The write of the end meets what this one met.
-    return { ended, marked: marked.catch(() => false) };
-  }
-  context.events.emit("let_go", { job: id, fence, at: "run" });
-  return undefined;
+  return { ended, marked };
 }

@@ -19,11 +19,14 @@ export interface DestinationSettings {
 const cleanupJob = choice(["always", "onsuccess", "never"] as const);
 const localSlots = number({ min: 1, max: 100_000, whole: true });
 
+const none = { settings: { localSlots: 1, requireContainer: false }, faults: [] } as const;
+
 /** Reads what of a destination's parameters steers the handler; what is wrong has its default and a fault. */
 export function readDestinationSettings(params: Readonly<Record<string, unknown>>): {
   readonly settings: DestinationSettings;
   readonly faults: readonly RuleFault[];
 } {
+  if (Object.keys(params).length === 0) return none;
   const faults: RuleFault[] = [];
   const get = <T>(key: string, read: (raw: unknown) => T): T | undefined => {
     const value = Object.hasOwn(params, key) ? params[key] : undefined;

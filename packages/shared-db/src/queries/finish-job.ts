@@ -9,8 +9,6 @@ import { writtenBefore } from "./written-before.ts";
 
 export interface FinishedJob extends JobOwnership {
   readonly state: "ok" | "error" | "deleted";
-  /** Its start, where that has not been written: both changes of state are written then. */
-  readonly start?: RunStart;
   /** Shown to the user; cut to 255 characters. */
   readonly info: string | null;
   readonly exitCode: number | null;
@@ -33,20 +31,27 @@ export async function finishJobIfOwned(database: Database, job: FinishedJob): Pr
   return (await finishJobsIfOwned(database, [job])).has(job.id);
 }
 
+/** Starts of jobs that have not been written, by the id of the job. */
+export type UnwrittenStarts = ReadonlyMap<number, RunStart>;
+
+const noStarts: UnwrittenStarts = new Map();
+
 /**
  * The same for any number of jobs, as one transaction; of those without outputs as one statement for each kind of end.
+ * @param starts both changes of state are written for these
  * @returns the ids of those that have this end now, also where an earlier call, whose answer was lost, has written it
  */
 export async function finishJobsIfOwned(
   database: Database,
   jobs: readonly FinishedJob[],
+  starts = noStarts,
 ): Promise<Set<number>> {
   const plain = jobs.filter(({ hasNoOutputs }) => hasNoOutputs === true);
   const others = jobs.filter(({ hasNoOutputs }) => hasNoOutputs !== true);
-  const ended = await writeEnds(database, plain);
+  const ended = await writeEnds(database, plain, starts);
   if (others.length === 0) return ended;
   const written = await database.begin(async (sql) => {
-    const done = await writeEnds(sql, others);
+    const done = await writeEnds(sql, others, starts);
     const mine = others.filter(({ id }) => done.has(id));
     if (mine.length === 0) return done;
     await writeOutputs(sql, mine);
@@ -59,18 +64,22 @@ export async function finishJobsIfOwned(
   return new Set([...ended, ...written]);
 }
 
-async function writeEnds(sql: Sql, jobs: readonly FinishedJob[]): Promise<Set<number>> {
+async function writeEnds(
+  sql: Sql,
+  jobs: readonly FinishedJob[],
+  starts: UnwrittenStarts,
+): Promise<Set<number>> {
   const ended = new Set<number>();
   const note = (ids: readonly number[]) => {
     for (const id of ids) ended.add(id);
   };
   for (const state of ["ok", "error", "deleted"] as const) {
     const ends = jobs.filter((job) => job.state === state);
-    const begun = ends.filter(({ start }) => start !== undefined);
-    note(await writeEndsFrom(sql, begun, { state, before: ["queued"], withStart: true }));
+    const begun = ends.filter(({ id }) => starts.has(id));
+    note(await writeEndsFrom(sql, begun, { state, before: ["queued"], starts }));
     // The others, and those whose start was written after all.
     const left = ends.filter(({ id }) => !ended.has(id));
-    note(await writeEndsFrom(sql, left, { state, before: statesBefore(state), withStart: false }));
+    note(await writeEndsFrom(sql, left, { state, before: statesBefore(state), starts: noStarts }));
     note(await writtenBefore(sql, ends, ended, state));
   }
   return ended;
@@ -86,13 +95,13 @@ async function writeEndsFrom(
   change: {
     readonly state: FinishedJob["state"];
     readonly before: readonly string[];
-    readonly withStart: boolean;
+    readonly starts: UnwrittenStarts;
   },
 ): Promise<number[]> {
   if (jobs.length === 0) return [];
-  const { state, before, withStart } = change;
+  const { state, before, starts } = change;
   const { ids, fences } = ownershipArrays(sql, jobs);
-  const startOf = ({ start }: FinishedJob) => (withStart ? start : undefined);
+  const startOf = ({ id }: FinishedJob) => starts.get(id);
   // Most columns are empty for all jobs: of those nothing is sent, and unnest makes them null.
   const texts = (of: (job: FinishedJob) => string | null) => {
     const values = jobs.map((job) => of(job) || null);
@@ -139,7 +148,7 @@ function secondsAgo(start: RunStart | undefined): string | null {
 
 /** A text as PostgreSQL can hold it: it has no NUL. */
 export function storable(text: string): string {
-  return text.replaceAll("\0", "\uFFFD");
+  return text === "" ? "" : text.replaceAll("\0", "\uFFFD");
 }
 
 /** job.info is 255 characters at most, as in Galaxy (galaxy.md 5.1). */

@@ -9,7 +9,7 @@ export const inputDeletedInfo = "An input dataset was deleted before the job sta
  * After jobs ended or were paused: decides what waits for their outputs. A waiting job whose inputs are all there becomes
  * new; one with an input that failed or is paused is paused, and so on down the chain; one with an input that is gone fails.
  * The outputs' rows are locked first, so that a job that is being submitted with one of them as its input either sees the
- * new state or is seen here (`insertJob` takes the same locks).
+ * new state or is seen here (`insertJobs` takes the same locks).
  * @param jobIds jobs whose outputs changed, in the caller's transaction
  */
 export async function releaseDependents(sql: Sql, jobIds: readonly number[]): Promise<void> {
