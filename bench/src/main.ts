@@ -15,29 +15,61 @@ if (missing !== undefined) {
 // Only now: it loads what was built.
 const { benches } = await import("./benches.ts");
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    json: { type: "boolean", default: false },
-    deep: { type: "boolean", default: false },
-    rounds: { type: "string", default: "3" },
-    seconds: { type: "string", default: "10" },
-    scale: { type: "string", default: "1" },
-  },
-});
-const chosen = positionals.map((name) => benches.find((bench) => bench.name === name));
-const [rounds, seconds, scale] = [values.rounds, values.seconds, values.scale].map(Number) as [
-  number,
-  number,
-  number,
-];
-if (chosen.includes(undefined) || !(rounds >= 1) || !(seconds > 0) || !(scale > 0)) {
+const asked = readArguments();
+if (asked === undefined) {
   process.stderr.write(usage());
   process.exitCode = 2;
+} else if (asked.help) {
+  process.stdout.write(usage());
 } else {
   endAllOnSignals();
-  const options = { rounds, seconds, scale, json: values.json, deep: values.deep };
-  await runAll(chosen.length === 0 ? benches : (chosen as Bench[]), options);
+  await runAll(asked.chosen, asked.options);
+}
+
+interface Asked {
+  readonly help: boolean;
+  readonly chosen: readonly Bench[];
+  readonly options: Parameters<typeof report>[1];
+}
+
+/** @returns undefined when it cannot be understood; what is wrong is told then */
+function readArguments(): Asked | undefined {
+  try {
+    const { values, positionals } = parseArgs({
+      allowPositionals: true,
+      options: {
+        help: { type: "boolean", default: false },
+        json: { type: "boolean", default: false },
+        deep: { type: "boolean", default: false },
+        rounds: { type: "string", default: "3" },
+        seconds: { type: "string", default: "10" },
+        scale: { type: "string", default: "1" },
+      },
+    });
+    const chosen = positionals.map((name) => {
+      const found = benches.find((bench) => bench.name === name);
+      if (found === undefined) throw new Error(`there is no bench ${JSON.stringify(name)}`);
+      return found;
+    });
+    const options = {
+      rounds: positive("rounds", values.rounds),
+      seconds: positive("seconds", values.seconds),
+      scale: positive("scale", values.scale),
+      json: values.json,
+      deep: values.deep,
+    };
+    if (options.rounds < 1) throw new Error("--rounds: give one at least");
+    return { help: values.help, chosen: chosen.length === 0 ? benches : chosen, options };
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n`);
+    return undefined;
+  }
+}
+
+function positive(name: string, text: string): number {
+  const value = Number(text);
+  if (!(value > 0)) throw new Error(`--${name}: ${JSON.stringify(text)} is not a number above 0`);
+  return value;
 }
 
 /** One after the other, and for several one table at the end. */

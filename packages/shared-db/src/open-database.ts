@@ -1,6 +1,6 @@
 import postgres from "postgres";
 import { parse as parseArray } from "postgres-array";
-import { answeringSocket } from "./answering-socket.ts";
+import { answeringSocket, answeringTlsSocket, type TlsMode } from "./answering-socket.ts";
 import { bigintOid, type Database, type Types } from "./sql.ts";
 
 /** Where a PostgreSQL server is found. `host` is a name, an address, or a folder (starting with /) that holds its unix socket. */
@@ -10,7 +10,7 @@ export interface DatabaseAddress {
   readonly database: string;
   readonly user: string;
   readonly password?: string;
-  readonly ssl?: "require" | "prefer" | "verify-full" | false;
+  readonly ssl?: TlsMode | false;
 }
 
 export interface OpenOptions {
@@ -59,27 +59,34 @@ function quoted(text: string): string {
 }
 
 /**
- * Opens a connection pool. A connection on which the server does not answer for longer than a statement may take is given up;
- * with TLS that is left to the kernel. No connection is made before the first query, and a lost one is replaced by itself, so the pool
+ * Opens a connection pool. A connection on which the server does not answer for longer than a statement may take is given up.
+ * No connection is made before the first query, and a lost one is replaced by itself, so the pool
  * outlives a restart of the server; queries under way then fail with an error that `isConnectionError` knows.
  * Column names arrive in camel case; undefined parameters are null.
  */
 export function openDatabase(address: DatabaseAddress, options: OpenOptions): Database {
   const unixSocket = address.host.startsWith("/") ? `${address.host}/.s.PGSQL.${address.port}` : undefined;
   const statementTimeout = options.statementTimeout ?? 60_000;
-  const ssl = unixSocket === undefined ? (address.ssl ?? false) : false;
-  const to = unixSocket === undefined ? { host: address.host, port: address.port } : { path: unixSocket };
+  const tls = unixSocket === undefined ? (address.ssl ?? false) : false;
   const patience = statementTimeout + Math.min(10_000, statementTimeout / 2);
+  const { host, port } = address;
+  const connectTimeout = options.connectTimeout ?? 10;
+  const makeSocket = () =>
+    tls === false
+      ? answeringSocket(unixSocket === undefined ? { host, port } : { path: unixSocket }, patience)
+      : answeringTlsSocket({ host, port }, tls, { patience, timeout: connectTimeout * 1000 });
+  // Missing in the driver's types.
+  const ownSocket = { socket: makeSocket };
   const database: Database = postgres<{ bigint: postgres.PostgresType<number> }>({
     ...(unixSocket === undefined ? { host: address.host, port: address.port } : { path: unixSocket }),
     database: address.database,
     user: address.user,
     password: address.password ?? "",
-    ssl,
-    // Missing in the driver's types.
-    ...(ssl === false ? { socket: () => answeringSocket(to, patience) } : {}),
+    // The socket is secured already.
+    ssl: false,
+    ...ownSocket,
     max: options.maxConnections ?? 10,
-    connect_timeout: options.connectTimeout ?? 10,
+    connect_timeout: connectTimeout,
     keep_alive: 30,
     ...(options.lasting === true ? { idle_timeout: 0, max_lifetime: null } : { idle_timeout: 600 }),
     // A retry that is soon: a restarted server is used within a second.
