@@ -5,6 +5,7 @@ import {
   ensureUser,
   insertJob,
   notify,
+  openLine,
   type Database,
 } from "@galaxy-jobs/shared-db";
 import { againstServer } from "../against.ts";
@@ -109,7 +110,7 @@ async function rowSubmitter(
 ): Promise<{ submit(): Promise<unknown>; close(): Promise<void> | void }> {
   const user = await ensureUser(sql, "bench@example.org");
   const history = await ensureDefaultHistory(sql, user.id);
-  const line = await sql.reserve();
+  const line = openLine(sql);
   const job = {
     userId: user.id,
     historyId: history.id,
@@ -124,7 +125,7 @@ async function rowSubmitter(
   };
   return {
     submit: () => Promise.all([insertJob(line, job), notify(line, channels.newJobs, tag)]),
-    close: () => line.release(),
+    close: () => line.end({ timeout: 5 }),
   };
 }
 

@@ -6,6 +6,7 @@ import {
   jobsToStop,
   notify,
   offerUnassignedJobs,
+  openLine,
   releaseJobsIfDrained,
   takeHandedJobs,
   type Database,
@@ -78,6 +79,8 @@ export class JobHandler implements Service {
   #monitor: RunMonitor | undefined;
   #hints: HandlerHints | undefined;
   #context: HandlerContext | undefined;
+  /** For claims. */
+  #line: Database | undefined;
   #path: JobPath | undefined;
 
   constructor(options: JobHandlerOptions) {
@@ -121,6 +124,7 @@ export class JobHandler implements Service {
     const context = await makeContext(this.#options, this.events, lease, this.#leaving.signal);
     const onError = (at: string) => (error: unknown) => this.events.emit("trouble", { at, error });
     this.#context = context;
+    this.#line = openLine(context.database);
     this.#gate = new QueueGate(context, onError("queue"));
     this.#takeOver = new TakeOver(context, {
       adopted: (job) => this.#takeAdopted(job),
@@ -165,6 +169,7 @@ export class JobHandler implements Service {
     this.#stopping.abort();
     await this.#hints?.stop();
     for (const loop of this.#loops.toReversed()) await loop.stop();
+    await this.#line?.end({ timeout: 5 });
     await this.#takeOver?.stop();
     await this.#gate?.stop();
     if (this.#options.config.handlerStop === "wait" && this.#lease?.lost === false) await this.#waitForRuns();
@@ -230,7 +235,7 @@ export class JobHandler implements Service {
       tools: gate.crowdedTools(),
       suspects: this.#inHand.hasSuspect,
     };
-    const jobs = await claim(context, context.database, free, enough, this.#openRoutes(room, free));
+    const jobs = await claim(context, this.#line!, free, enough, this.#openRoutes(room, free));
     const rest = context.cursor.pause(pause, performance.now());
     if (jobs.length === 0) return rest;
     this.events.emit("claimed", { jobs: jobs.map(({ id }) => id) });

@@ -1,22 +1,13 @@
-import type { Destination } from "@galaxy-jobs/runtime";
-import {
-  channels,
-  jobsToStop,
-  notify,
-  pauseJobIfClaimed,
-  requeueJobIfNotStarted,
-  type JobRow,
-} from "@galaxy-jobs/shared-db";
+import { channels, jobsToStop, notify, requeueJobIfNotStarted } from "@galaxy-jobs/shared-db";
 import { ToolExpressionError, type Tool } from "@galaxy-jobs/tools";
 import { defaultTag } from "./assignment/assignment.ts";
-import { destinationOf } from "./destinations/destination-of.ts";
 import { FewAtOnce } from "./few-at-once.ts";
 import { atStep } from "./fault-points.ts";
 import type { HandlerContext } from "./handler-context.ts";
 import type { JobInHand } from "./jobs-in-hand.ts";
 import type { QueueGate } from "./queue-gate.ts";
 import type { RunEnd } from "./runners/runner.ts";
-import { admit, namesInputs, toolGoneInfo, type Admission, type JobFiles } from "./stages/admit.ts";
+import { toolGoneInfo } from "./stages/admit.ts";
 import type { RunUnderWay } from "./stages/await-begin.ts";
 import { cleanUp } from "./stages/clean-up.ts";
 import { endingWithoutFiles, fail, finish, readEnding, type Ending } from "./stages/finish.ts";
@@ -26,9 +17,9 @@ import { recover } from "./stages/recover.ts";
 import { resubmit } from "./stages/resubmit.ts";
 import { run } from "./stages/run.ts";
 import { hasDirectory } from "./stages/runner-of.ts";
-import { sendOn } from "./stages/send-on.ts";
 import { stop } from "./stages/stop.ts";
 import type { StopRequests } from "./stop-requests.ts";
+import { WayToQueue, type Queued } from "./way-to-queue.ts";
 
 export interface JobPathParts {
   readonly context: HandlerContext;
@@ -49,17 +40,6 @@ export interface JobPathParts {
  */
 const preparedAtOnce = 4;
 
-/** What is known of a job that is queued. */
-interface Queued {
-  readonly tool: Tool;
-  readonly inputs: JobFiles["inputs"];
-  readonly outputs: Outputs;
-  readonly destination: Destination;
-}
-
-/** They are needed when the run has ended. Undefined: they could not be read, and are read then. */
-type Outputs = Promise<JobFiles["outputs"] | undefined>;
-
 /**
  * The order of a job's stages; what a stage does is in `stages/`. Each job in hand is one short pipeline; whichever guarded write
  * finds that the job is no longer this handler's ends it. The statements of many pipelines go together: claims and the gate take
@@ -67,12 +47,14 @@ type Outputs = Promise<JobFiles["outputs"] | undefined>;
  */
 export class JobPath {
   readonly #parts: JobPathParts;
+  readonly #way: WayToQueue;
   readonly #preparing = new FewAtOnce(preparedAtOnce);
   /** Called when what runs is left. */
   readonly #onLeave = new Set<() => void>();
 
   constructor(parts: JobPathParts) {
     this.#parts = parts;
+    this.#way = new WayToQueue(parts);
     parts.leaving.addEventListener("abort", () => {
       for (const leave of this.#onLeave) leave();
     });
@@ -83,16 +65,21 @@ export class JobPath {
     const context = this.#parts.context;
     const { database, events } = context;
     const { job } = hand;
-    const queued = await (job.state === "queued" ? this.#arrive(hand) : this.#awaitQueue(hand));
-    if (queued === undefined) return;
-    const { destination, outputs, tool } = queued;
+    const arrival = await (job.state === "queued" ? this.#way.arrive(job) : this.#way.awaitQueue(job));
+    if (arrival === "over") return;
+    if (arrival === "lost") return this.#letGo(hand);
+    if ("info" in arrival) {
+      await this.#fail(hand, arrival);
+      return;
+    }
+    const { destination, outputs, tool } = arrival;
     events.emit("queued", {
       job: job.id,
       fence: job.fence,
       runner: destination.runner,
       destination: destination.id,
     });
-    const preparation = await this.#prepare(hand, queued);
+    const preparation = await this.#prepare(hand, arrival);
     if (preparation === undefined) return;
     const turn = await this.#parts.gate.workers.turn(job.id);
     if (turn === "late" || turn === "stopped" || this.#parts.stopping.aborted)
@@ -107,91 +94,6 @@ export class JobPath {
     if (started === undefined) return this.#letGo(hand);
     // Not awaited: a frame less for each of the jobs that run.
     return this.#end(hand, tool, started, outputs);
-  }
-
-  /** A job that its claim has queued already, and whose inputs it has found to be there. @returns undefined when the job failed */
-  #arrive(hand: JobInHand): Promise<Queued | undefined> {
-    const { context } = this.#parts;
-    const { job } = hand;
-    const tool = context.toolBox().get(job.toolId, job.toolVersion);
-    const destination = destinationOf(context.config.jobs, job);
-    if (tool === undefined || destination === undefined) return this.#fail(hand, { info: toolGoneInfo });
-    const outputs = context.files.outputs(job.id).catch(() => undefined);
-    if (!namesInputs(job, tool)) return Promise.resolve({ tool, inputs: [], outputs, destination });
-    return context
-      .untilWritten("admit", job.id, () => context.files.inputs(job.id))
-      .then((inputs) => ({ tool, inputs, outputs, destination }));
-  }
-
-  /** From the claim to `queued`. @returns undefined when the job was paused, failed or let go instead */
-  async #awaitQueue(hand: JobInHand): Promise<Queued | undefined> {
-    const context = this.#parts.context;
-    const { job } = hand;
-    const { database, events } = context;
-    while (!this.#parts.stopping.aborted) {
-      const admission = await context.untilWritten("admit", job.id, () => admit(context, database, job));
-      if (admission.verdict === "fail") return this.#fail(hand, admission);
-      if (admission.verdict === "pause") {
-        if (await pauseJobIfClaimed(database, job, admission.info))
-          events.emit("paused", { job: job.id, info: admission.info });
-        else await this.#letGo(hand);
-        return undefined;
-      }
-      const answer = await this.#enterGate(job, admission);
-      if (typeof answer === "object" && "destination" in answer) {
-        const { inputs, outputs, tool } = admission;
-        return { tool, inputs, outputs: Promise.resolve(outputs), destination: answer.destination };
-      }
-      if (typeof answer === "object") return this.#fail(hand, answer);
-      if (answer === "lost") await this.#letGo(hand);
-      if (answer !== "again") return undefined;
-    }
-    return undefined;
-  }
-
-  /** Maps the job to its destination and waits for its turn there. */
-  async #enterGate(
-    job: JobRow,
-    { tool, inputs }: Admission & { verdict: "go" },
-  ): Promise<
-    | { destination: Destination }
-    | { info: string; traceback?: string }
-    | "lost"
-    | "again"
-    | "stopped"
-    | "given-back"
-  > {
-    const context = this.#parts.context;
-    const gate = this.#parts.gate;
-    const request = { job, tool, inputs, wanted: job.wantedDestination ?? undefined };
-    const mapping = await gate.decide(job, () =>
-      context.untilWritten("destination", job.id, () => context.mapper.map(request)),
-    );
-    if (mapping.verdict === "fail") {
-      if (mapping.traceback !== undefined)
-        context.events.emit("trouble", { at: "destination", job: job.id, error: mapping.traceback });
-      return mapping;
-    }
-    if (mapping.verdict === "wait") return this.#park(job, mapping.reason);
-    const { destination, reason } = mapping;
-    if (!context.runners.has(destination.runner)) {
-      const sent = await sendOn(context, context.database, job, destination);
-      if (sent.verdict === "fail") return sent;
-      if (sent.verdict === "wait") return this.#park(job, sent.reason);
-      gate.avoid(job.toolId);
-      context.events.emit("sent_on", { job: job.id, runner: destination.runner });
-      return "given-back";
-    }
-    if (context.mapper.isFixed(tool) && request.wanted === undefined)
-      context.express.learn(tool, destination);
-    else context.express.meetOther(performance.now());
-    const answer = await gate.enter(job, destination, reason);
-    return answer === "queued" ? { destination } : answer;
-  }
-
-  async #park(job: JobRow, reason: string): Promise<"lost" | "again" | "given-back" | "stopped"> {
-    const answer = await this.#parts.gate.park(job, reason);
-    return answer === "queued" ? "again" : answer;
   }
 
   /** @returns undefined when the job failed */
@@ -218,7 +120,7 @@ export class JobPath {
     hand: JobInHand,
     tool: Tool | undefined,
     underWay: RunUnderWay,
-    outputs?: Outputs,
+    outputs?: Queued["outputs"],
   ): Promise<void> {
     const context = this.#parts.context;
     const prepared = hand.run!;

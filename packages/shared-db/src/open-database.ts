@@ -110,23 +110,38 @@ export function openDatabase(address: DatabaseAddress, options: OpenOptions): Da
   // Also missing in its types.
   const { shared } = database.options as unknown as { shared: { typeArrayMap: Record<number, number> } };
   Object.assign(shared.typeArrayMap, typeArrayMap);
-  addresses.set(database, address);
-  database.reserve = () => Promise.resolve(reserveConnection(address, options));
+  opened.set(database, { address, options });
+  database.reserve = () => Promise.resolve(reserveConnection(database));
   return database;
 }
 
-const addresses = new WeakMap<Database, DatabaseAddress>();
+const opened = new WeakMap<Database, { readonly address: DatabaseAddress; readonly options: OpenOptions }>();
+
+function howOpened(database: Database) {
+  const how = opened.get(database);
+  if (how === undefined) throw new Error("this pool was not opened by openDatabase");
+  return how;
+}
 
 /** Where a pool is connected to, for a second one to the same place. @throws Error for one that `openDatabase` did not open */
 export function addressOf(database: Database): DatabaseAddress {
-  const address = addresses.get(database);
-  if (address === undefined) throw new Error("this pool was not opened by openDatabase");
-  return address;
+  return howOpened(database).address;
+}
+
+/**
+ * A pool of one connection beside another pool, to the same place: for what is asked again and again, so that it meets a process of
+ * the server that knows its statements. The connections of a pool take turns. What is sent to it without waiting for an answer is
+ * carried out in this order.
+ * @throws Error for a pool that `openDatabase` did not open
+ */
+export function openLine(database: Database): Database {
+  const { address, options } = howOpened(database);
+  return openDatabase(address, { ...options, maxConnections: 1, lasting: true });
 }
 
 /** In place of the driver's own, which hangs on a pool that has not connected yet and leaves types alone: a connection beside the pool. */
-function reserveConnection(address: DatabaseAddress, options: OpenOptions): postgres.ReservedSql<Types> {
-  const connection = openDatabase(address, { ...options, maxConnections: 1, lasting: true });
+function reserveConnection(database: Database): postgres.ReservedSql<Types> {
+  const connection = openLine(database);
   return Object.assign(connection, {
     release: () => void connection.end({ timeout: 5 }).catch(() => undefined),
   });

@@ -4,6 +4,7 @@ import {
   errorCode,
   insertJobs,
   isConnectionError,
+  openLine,
   type Database,
   type InsertedJob,
   type NewJob,
@@ -19,12 +20,6 @@ interface Waiting {
   readonly refused: (error: unknown) => void;
 }
 
-/** A connection of the queue's own, while it has something to write. */
-interface Line {
-  readonly sql: Awaited<ReturnType<Database["reserve"]>>;
-  readonly hints: Hints;
-}
-
 /**
  * New jobs on their way into the database, and the hints for who may claim them. A job that comes alone is written at once; those
  * that come while a transaction is under way share the next one, and so its commit and, where they go to one history, the wait for
@@ -35,15 +30,14 @@ interface Line {
  */
 export class SubmitQueue implements Service {
   readonly name = "submit-queue";
-  readonly #database: Database;
-  readonly #logger: Logger;
+  readonly #line: Database;
+  readonly #hints: Hints;
   readonly #waiting: Waiting[] = [];
-  #line: Promise<Line> | undefined;
   #writing: Promise<void> | undefined;
 
   constructor(database: Database, logger: Logger) {
-    this.#database = database;
-    this.#logger = logger;
+    this.#line = openLine(database);
+    this.#hints = new Hints(this.#line, logger);
   }
 
   start(): Promise<void> {
@@ -53,38 +47,31 @@ export class SubmitQueue implements Service {
   /** What has come until then is written. */
   async stop(): Promise<void> {
     await this.#writing;
-    const line = await this.#line;
-    this.#line = undefined;
-    line?.sql.release();
+    await this.#line.end({ timeout: 5 });
   }
 
   /** @returns when the job is committed. @throws the database's error; after a lost connection nobody knows whether it is there */
   add(job: NewJob): Promise<InsertedJob> {
     return new Promise((written, refused) => {
       this.#waiting.push({ job, written, refused });
-      this.#writing ??= this.#write().finally(() => (this.#writing = undefined));
+      this.#writing ??= this.#write();
     });
   }
 
   async #write(): Promise<void> {
-    this.#line ??= this.#open();
-    const line = await this.#line;
     while (this.#waiting.length > 0)
-      await this.#writeTogether(line, inLockOrder(this.#waiting.splice(0, together)));
+      await this.#writeTogether(inLockOrder(this.#waiting.splice(0, together)));
+    // In this very turn: whoever comes later begins anew.
+    this.#writing = undefined;
   }
 
-  async #open(): Promise<Line> {
-    const sql = await this.#database.reserve();
-    return { sql, hints: new Hints(sql, this.#logger) };
-  }
-
-  async #writeTogether({ sql, hints }: Line, those: readonly Waiting[]): Promise<void> {
+  async #writeTogether(those: readonly Waiting[]): Promise<void> {
     const jobs = those.map(({ job }) => job);
     const hint = ({ handler }: NewJob) => {
-      if (handler !== null) hints.send(channels.newJobs, handler);
+      if (handler !== null) this.#hints.send(channels.newJobs, handler);
     };
     try {
-      const writing = insertJobs(sql, jobs);
+      const writing = insertJobs(this.#line, jobs);
       // Of the others nobody knows yet whether they wait for their inputs.
       for (const job of jobs) if (job.inputs.length === 0) hint(job);
       for (const [index, one] of (await writing).entries()) {
@@ -94,8 +81,7 @@ export class SubmitQueue implements Service {
       }
     } catch (error) {
       const rolledBack = errorCode(error) !== undefined && !isConnectionError(error);
-      if (those.length > 1 && rolledBack)
-        for (const one of those) await this.#writeTogether({ sql, hints }, [one]);
+      if (those.length > 1 && rolledBack) for (const one of those) await this.#writeTogether([one]);
       else for (const { refused } of those) refused(error);
     }
   }
