@@ -174,6 +174,7 @@ export class JobHandler implements Service {
     await this.#gate?.stop();
     if (this.#options.config.handlerStop === "wait" && this.#lease?.lost === false) await this.#waitForRuns();
     this.#leaving.abort();
+    this.#inHand.leaveRuns();
     for (const runner of this.#context?.runners.values() ?? []) runner.leave?.();
     this.#lease?.giveUp();
     await this.#stops.stop();

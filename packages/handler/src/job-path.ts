@@ -49,15 +49,10 @@ export class JobPath {
   readonly #parts: JobPathParts;
   readonly #way: WayToQueue;
   readonly #preparing = new FewAtOnce(preparedAtOnce);
-  /** Called when what runs is left. */
-  readonly #onLeave = new Set<() => void>();
 
   constructor(parts: JobPathParts) {
     this.#parts = parts;
     this.#way = new WayToQueue(parts);
-    parts.leaving.addEventListener("abort", () => {
-      for (const leave of this.#onLeave) leave();
-    });
   }
 
   /** The path of a job, from its claim to its end. */
@@ -126,7 +121,11 @@ export class JobPath {
     const prepared = hand.run!;
     const end = await this.#outcome(hand, tool, underWay);
     if (end === "left") return;
-    if (end === "lost") return this.#letGo(hand);
+    if (end === "lost") {
+      this.#parts.monitor.forget(hand.job.id);
+      context.events.emit("let_go", { job: hand.job.id, fence: hand.job.fence, at: "run" });
+      return this.#letGo(hand);
+    }
     this.#parts.onRunEnded(hand.job.id);
     if (tool === undefined) {
       await fail(context, hand.job, { info: toolGoneInfo });
@@ -151,34 +150,17 @@ export class JobPath {
 
   /** The end of a run. `lost`: the write of its start was refused before. `left`: the handler leaves first. */
   #outcome(
-    { job, run: prepared }: JobInHand,
+    hand: JobInHand,
     tool: Tool | undefined,
     underWay: RunUnderWay,
   ): Promise<RunEnd | "lost" | "left"> {
-    const { context, leaving, monitor } = this.#parts;
-    if (leaving.aborted) {
-      underWay.marked?.catch(() => undefined);
-      return Promise.resolve("left");
-    }
+    const { leaving, monitor } = this.#parts;
     return new Promise((resolve, reject) => {
-      const leave = () => resolve("left");
-      this.#onLeave.add(leave);
-      const stay = () => this.#onLeave.delete(leave);
-      const failed = (error: unknown) => {
-        stay();
-        reject(error);
-      };
-      monitor.watch(job, prepared!, tool, underWay).then((end) => {
-        stay();
-        resolve(end);
-      }, failed);
-      underWay.marked?.then((mine) => {
-        // The write of the end meets what this one met. Without an end yet it is met here.
-        if (mine || !stay()) return;
-        monitor.forget(job.id);
-        context.events.emit("let_go", { job: job.id, fence: job.fence, at: "run" });
-        resolve("lost");
-      }, failed);
+      hand.leave = resolve;
+      if (leaving.aborted) resolve("left");
+      else monitor.watch(hand.job, hand.run!, tool, underWay).then(resolve, reject);
+      // Where the end comes first, its write meets what this one met.
+      underWay.marked?.then((mine) => mine || resolve("lost"), reject);
     });
   }
 

@@ -5,6 +5,8 @@ import type { PreparedRun } from "./runners/runner.ts";
 export interface JobInHand {
   readonly job: JobRow;
   run: PreparedRun | undefined;
+  /** Ends the wait for the end of its run. */
+  leave: ((outcome: "left") => void) | undefined;
   readonly done: Promise<void>;
 }
 
@@ -44,14 +46,15 @@ export class JobsInHand {
   take(job: JobRow, pipeline: (hand: JobInHand) => Promise<void>): void {
     // A job that this handler has put back, and takes again under a later fence, may still have the last steps of its
     // earlier pipeline to go.
-    const before = this.#jobs.get(job.id)?.done;
+    const before = this.#jobs.get(job.id);
     const hand: { -readonly [Key in keyof JobInHand]: JobInHand[Key] } = {
       job,
       run: undefined,
+      leave: before === undefined ? undefined : (outcome) => before.leave?.(outcome),
       done: Promise.resolve(),
     };
     this.#jobs.set(job.id, hand);
-    hand.done = this.#go(hand, before, pipeline);
+    hand.done = this.#go(hand, before?.done, pipeline);
   }
 
   /** One frame for all of it: ten thousand of them wait at a time. */
@@ -69,6 +72,11 @@ export class JobsInHand {
       if (this.#jobs.get(hand.job.id) === hand) this.#jobs.delete(hand.job.id);
       this.#onLeft(hand.job);
     }
+  }
+
+  /** The runs are left alone: nobody waits for their ends any more. */
+  leaveRuns(): void {
+    for (const { leave } of this.#jobs.values()) leave?.("left");
   }
 
   /** Resolves when the pipelines that are under way now are over. */
