@@ -181,10 +181,14 @@ describe("The embedded database", () => {
         const found = await postmasterPid();
         return found !== undefined && found !== pid && (await isServer(found)) ? found : undefined;
       },
-      { what: "a new postmaster" },
-    );
+      // As long as its users try.
+      { what: "a new postmaster", deadline: 30_000 },
+    ).catch(async (error: Error) => {
+      throw new Error(`${error.message}; the server's log:\n${await serverLog()}`, { cause: error });
+    });
     await until(async () => (await query(users[0]!.connection, "select 1").catch(() => [])).length === 1, {
       what: "a new server that answers",
+      deadline: 30_000,
     });
     await Promise.all(users.map(leave));
     expect(await isServer(next)).to.equal(false);

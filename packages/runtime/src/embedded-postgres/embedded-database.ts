@@ -180,7 +180,9 @@ class EmbeddedServer {
       this.#connection = connection;
       return presence;
     } catch (error) {
-      if (isCode(error, "ENOENT", "ECONNREFUSED") && running === undefined) this.#start(socketDirectory);
+      // A child of a killed postmaster can hold its socket for a moment: it takes connections, and nobody answers them.
+      const nobody = isCode(error, "ENOENT", "ECONNREFUSED", "CONNECT_TIMEOUT");
+      if (nobody && running === undefined) this.#start(socketDirectory);
       throw error;
     }
   }

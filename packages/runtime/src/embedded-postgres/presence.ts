@@ -3,6 +3,8 @@ import type { DatabaseConnection } from "../database-connection.ts";
 
 /** Our advisory lock in the database `galaxy`: "galaxy-jobs" is using the embedded server. */
 const [LOCK_CLASS, LOCK_KEY] = [0x67616c61, 0x78796a62];
+/** Longer than a statement may take, ms. */
+const ANSWER_MS = 15_000;
 /** How long connections that were just closed may take to vanish from pg_stat_activity, ms. */
 const STRAGGLERS_MS = 500;
 
@@ -35,12 +37,19 @@ export class Presence {
       onclose: () => end(),
       connection: { application_name: "galaxy-jobs presence", statement_timeout: 10_000 },
     });
+    let timer: NodeJS.Timeout | undefined;
     try {
-      await sql`SELECT pg_advisory_lock_shared(${LOCK_CLASS}::int, ${LOCK_KEY}::int)`;
+      // The driver loses a query that comes in the very moment when its connection breaks.
+      const late = new Promise<never>((_, reject) => {
+        timer = setTimeout(() => reject(new Error("the server did not answer")), ANSWER_MS);
+      });
+      await Promise.race([sql`SELECT pg_advisory_lock_shared(${LOCK_CLASS}::int, ${LOCK_KEY}::int)`, late]);
       return new Presence(sql, ended);
     } catch (error) {
       await sql.end({ timeout: 0 });
       throw error;
+    } finally {
+      clearTimeout(timer);
     }
   }
 
