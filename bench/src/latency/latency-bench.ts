@@ -55,16 +55,16 @@ async function ours(way: "row" | "post", runner: Runner, { scale }: Extent): Pro
     database: database.url,
     ...(runner === "noop" ? { runner: { load: "noop" } } : {}),
   });
+  const line = openLine(sql);
   try {
-    const { submit, close } =
-      way === "row" ? await rowSubmitter(sql) : { submit: () => post(instance), close: () => undefined };
+    const submit = way === "row" ? await rowSubmitter(sql, line) : () => post(instance);
     // The first jobs load what later ones find loaded.
     for (let job = 0; job < 5; job += 1) await once(sql, submit);
     const times: number[] = [];
     for (let job = 0; job < Math.ceil(jobs * scale); job += 1) times.push(await once(sql, submit));
-    await close();
     return { p50: percentile(times, 0.5), p99: percentile(times, 0.99) };
   } finally {
+    await line.end({ timeout: 5 });
     await instance.stop();
     await database.drop();
   }
@@ -105,12 +105,9 @@ async function clockOffset(sql: Database): Promise<number> {
 }
 
 /** As `SubmitQueue` of packages/web does it: the hint goes behind the job on one connection, and needs no answer of its own. */
-async function rowSubmitter(
-  sql: Database,
-): Promise<{ submit(): Promise<unknown>; close(): Promise<void> | void }> {
+async function rowSubmitter(sql: Database, line: Database): Promise<() => Promise<unknown>> {
   const user = await ensureUser(sql, "bench@example.org");
   const history = await ensureDefaultHistory(sql, user.id);
-  const line = openLine(sql);
   const job = {
     userId: user.id,
     historyId: history.id,
@@ -123,10 +120,7 @@ async function rowSubmitter(
     inputs: [],
     outputs: [],
   };
-  return {
-    submit: () => Promise.all([insertJob(line, job), notify(line, channels.newJobs, tag)]),
-    close: () => line.end({ timeout: 5 }),
-  };
+  return () => Promise.all([insertJob(line, job), notify(line, channels.newJobs, tag)]);
 }
 
 /** One worker process; adding and handling are timed by the machine's monotonic clock. */

@@ -12,7 +12,7 @@ class NoAnswerError extends Error {
   }
 }
 
-export type ServerPlace = { readonly path: string } | { readonly host: string; readonly port: number };
+type ServerPlace = { readonly path: string } | { readonly host: string; readonly port: number };
 
 /** How a connection is secured: `prefer` goes on without TLS where the server has none, and only `verify-full` asks who it is. */
 export type TlsMode = "require" | "prefer" | "verify-full";
@@ -52,8 +52,7 @@ export async function answeringTlsSocket(
     socket = new Socket();
     setImmediate(() => socket.destroy(error as Error));
   }
-  const line = mend(socket, patience);
-  if (!socket.destroyed && socket.readyState === "open") line.mustSpeakSoon();
+  mend(socket, patience).mustSpeakSoon();
   return socket;
 }
 

@@ -71,15 +71,16 @@ export function openDatabase(address: DatabaseAddress, options: OpenOptions): Da
   const tls = unixSocket === undefined ? (address.ssl ?? false) : false;
   const patience = statementTimeout + Math.min(10_000, statementTimeout / 2);
   const { host, port } = address;
+  const place = unixSocket === undefined ? { host, port } : { path: unixSocket };
   const connectTimeout = options.connectTimeout ?? 10;
   const makeSocket = () =>
     tls === false
-      ? answeringSocket(unixSocket === undefined ? { host, port } : { path: unixSocket }, patience)
+      ? answeringSocket(place, patience)
       : answeringTlsSocket({ host, port }, tls, { patience, timeout: connectTimeout * 1000 });
   // Missing in the driver's types.
   const ownSocket = { socket: makeSocket };
   const database: Database = postgres<{ bigint: postgres.PostgresType<number> }>({
-    ...(unixSocket === undefined ? { host: address.host, port: address.port } : { path: unixSocket }),
+    ...place,
     database: address.database,
     user: address.user,
     password: address.password ?? "",

@@ -13,6 +13,7 @@ import {
   openDatabase,
 } from "@galaxy-jobs/shared-db";
 import { withDatabase } from "../support/database.ts";
+import { newJob } from "../support/new-job.ts";
 import { traversableFolder } from "../support/servers.ts";
 import { until } from "../support/until.ts";
 
@@ -47,20 +48,16 @@ describe("maintenance", () => {
     const { sql } = database;
     const user = await ensureUser(sql, "tester@example.org");
     const history = await ensureDefaultHistory(sql, user.id);
-    const {
-      job: { id },
-    } = await insertJob(sql, {
-      userId: user.id,
-      historyId: history.id,
-      toolId: "sort",
-      toolVersion: "1.0",
-      galaxyVersion: "test",
-      params: {},
-      handler: "_default_",
-      assignedHandler: "_default_",
-      inputs: [],
-      outputs: [{ name: "out", label: "out", extension: "txt" }],
-    });
+    const { job } = await insertJob(
+      sql,
+      newJob({
+        userId: user.id,
+        historyId: history.id,
+        toolId: "sort",
+        outputs: [{ name: "out", label: "out", extension: "txt" }],
+      }),
+    );
+    const { id } = job;
     await sql`
       update job set state = ${state}, destination_id = 'local', run_fence = 1, fence = 1,
         create_time = now() - make_interval(days => ${days}, secs => 30),

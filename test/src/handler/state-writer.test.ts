@@ -11,6 +11,7 @@ import {
 import { expect } from "chai";
 import { withDatabase } from "../support/database.ts";
 import { handlerIdentity } from "../support/handler-identity.ts";
+import { newJob } from "../support/new-job.ts";
 
 describe("the writer of starts and ends", () => {
   const database = withDatabase();
@@ -32,19 +33,7 @@ describe("the writer of starts and ends", () => {
   const queued = async (count: number): Promise<JobRow[]> => {
     const { sql } = database;
     const [history] = await sql<{ id: number }[]>`insert into history (name) values ('h') returning id`;
-    for (let made = 0; made < count; made += 1)
-      await insertJob(sql, {
-        userId: null,
-        historyId: history!.id,
-        toolId: "t",
-        toolVersion: "1",
-        galaxyVersion: "0",
-        params: {},
-        handler: "_default_",
-        assignedHandler: "_default_",
-        inputs: [],
-        outputs: [],
-      });
+    for (let made = 0; made < count; made += 1) await insertJob(sql, newJob({ historyId: history!.id }));
     const me = { incarnationId, serverName: `handler${number}`, tags: ["_default_"], limit: count };
     const jobs = await claimJobsSkippingLocked(sql, me);
     expect(jobs.length).to.equal(count);

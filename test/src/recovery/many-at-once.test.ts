@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import type { FaultPoint } from "@galaxy-jobs/handler";
 import { insertJob } from "@galaxy-jobs/shared-db";
+import { newJob } from "../support/new-job.ts";
 import { startGalaxy, type Galaxy } from "../support/galaxy.ts";
 import { until } from "../support/until.ts";
 
@@ -30,19 +31,16 @@ describe("a handler killed while it writes the changes of many jobs at once", fu
       const [history] = await sql<{ id: number }[]>`insert into history (name) values ('many') returning id`;
       const ids: number[] = [];
       for (let number = 0; number < jobCount; number += 1) {
-        const { job } = await insertJob(sql, {
-          userId: null,
-          historyId: history!.id,
-          toolId: "line_count",
-          toolVersion: "1.0.0",
-          galaxyVersion: "0",
-          params: {},
-          handler: "_default_",
-          assignedHandler: "_default_",
-          inputs: [],
-          // Both kinds of ends meet in one batch.
-          outputs: number % 2 === 0 ? [] : [{ name: "counts", label: "counts", extension: "txt" }],
-        });
+        const { job } = await insertJob(
+          sql,
+          newJob({
+            historyId: history!.id,
+            toolId: "line_count",
+            toolVersion: "1.0.0",
+            // Both kinds of ends meet in one batch.
+            outputs: number % 2 === 0 ? [] : [{ name: "counts", label: "counts", extension: "txt" }],
+          }),
+        );
         ids.push(job.id);
       }
       return ids;

@@ -8,6 +8,7 @@ import {
 import { expect } from "chai";
 import { withDatabase } from "../support/database.ts";
 import { handlerIdentity } from "../support/handler-identity.ts";
+import { newJob } from "../support/new-job.ts";
 
 for (const which of ["embedded", "system"] as const) {
   describe(`claims with express routes on the ${which} PostgreSQL`, () => {
@@ -54,18 +55,10 @@ for (const which of ["embedded", "system"] as const) {
       insertDataset(database.sql, { historyId, jobId: null, state: "ok", name: "input", extension: "txt" });
 
     const submit = async (toolVersion: string, inputs: readonly number[] = []) => {
-      const { job } = await insertJob(database.sql, {
-        userId: null,
-        historyId,
-        toolId: "t",
-        toolVersion,
-        galaxyVersion: "0",
-        params: {},
-        handler: "_default_",
-        assignedHandler: "_default_",
-        inputs: inputs.map((input) => ({ name: "input", id: input })),
-        outputs: [],
-      });
+      const { job } = await insertJob(
+        database.sql,
+        newJob({ historyId, toolVersion, inputs: inputs.map((input) => ({ name: "input", id: input })) }),
+      );
       return job.id;
     };
 

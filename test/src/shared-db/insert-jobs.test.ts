@@ -11,6 +11,7 @@ import {
 } from "@galaxy-jobs/shared-db";
 import { expect } from "chai";
 import { withDatabase } from "../support/database.ts";
+import { newJob } from "../support/new-job.ts";
 
 for (const which of ["embedded", "system"] as const) {
   describe(`new jobs in one statement on the ${which} PostgreSQL`, () => {
@@ -24,19 +25,8 @@ for (const which of ["embedded", "system"] as const) {
       historyId = (await createHistory(database.sql, userId, "one")).id;
     });
 
-    const job = (over: Partial<NewJob> = {}): NewJob => ({
-      userId,
-      historyId,
-      toolId: "t",
-      toolVersion: "1",
-      galaxyVersion: "0",
-      params: { text: 'it\'s \\ "quoted" ☃', list: [1, null, { deep: true }] },
-      handler: "_default_",
-      assignedHandler: "_default_",
-      inputs: [],
-      outputs: [],
-      ...over,
-    });
+    const params = { text: 'it\'s \\ "quoted" ☃', list: [1, null, { deep: true }] };
+    const job = (over: Partial<NewJob> = {}) => newJob({ userId, historyId, params, ...over });
 
     const dataset = async (state: DatasetState) => {
       const made = { historyId, jobId: null, state, name: "input", extension: "txt" };

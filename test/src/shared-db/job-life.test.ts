@@ -26,6 +26,7 @@ import {
 } from "@galaxy-jobs/shared-db";
 import { withDatabase } from "../support/database.ts";
 import { handlerIdentity } from "../support/handler-identity.ts";
+import { newJob } from "../support/new-job.ts";
 
 const identity = (serverName: string): HandlerIdentity => handlerIdentity(serverName, { leaseSeconds: 15 });
 
@@ -42,27 +43,14 @@ for (const which of ["embedded", "system"] as const) {
     });
 
     const submit = async (inputs: number[] = []) => {
-      const { job, outputs } = await insertJob(database.sql, {
-        userId: null,
-        historyId,
-        toolId: "t",
-        toolVersion: "1",
-        galaxyVersion: "0",
-        params: {},
-        handler: "_default_",
-        assignedHandler: "_default_",
-        inputs: inputs.map((id) => ({
-          name: "input",
-          id,
-        })),
-        outputs: [
-          {
-            name: "out",
-            label: "out",
-            extension: "txt",
-          },
-        ],
-      });
+      const { job, outputs } = await insertJob(
+        database.sql,
+        newJob({
+          historyId,
+          inputs: inputs.map((id) => ({ name: "input", id })),
+          outputs: [{ name: "out", label: "out", extension: "txt" }],
+        }),
+      );
       return { id: job.id, state: job.state, outputs: outputs.map(({ dataset }) => dataset) };
     };
 

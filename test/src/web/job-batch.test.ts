@@ -8,6 +8,7 @@ import {
   type SharedGalaxy,
 } from "../support/api-client.ts";
 import { withDatabase } from "../support/database.ts";
+import { newJob } from "../support/new-job.ts";
 import { silentLogger } from "@galaxy-jobs/runtime";
 import { until } from "../support/until.ts";
 import { SubmitQueue } from "@galaxy-jobs/web";
@@ -110,19 +111,14 @@ describe("jobs that are submitted at the same time", () => {
   afterEach(async () => {
     for (const queue of queues.splice(0)) await queue.stop();
   });
-  const job = (userId: number, historyId: number, over: Partial<NewJob> = {}): NewJob => ({
-    userId,
-    historyId,
-    toolId: "noop",
-    toolVersion: "1",
-    galaxyVersion: "test",
-    params: {},
-    handler: "_default_",
-    assignedHandler: "_default_",
-    inputs: [],
-    outputs: [{ name: "out", label: "out", extension: "txt" }],
-    ...over,
-  });
+  const job = (userId: number, historyId: number, over: Partial<NewJob> = {}) =>
+    newJob({
+      userId,
+      historyId,
+      toolId: "noop",
+      outputs: [{ name: "out", label: "out", extension: "txt" }],
+      ...over,
+    });
 
   it("share transactions, and each is answered with its own row", async () => {
     const { sql } = database;
